@@ -1,0 +1,1 @@
+"""Running a program: evaluators, nodes, clusters, the simulator."""
