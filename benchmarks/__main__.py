@@ -1,0 +1,106 @@
+"""`python -m benchmarks [GROUP ...]`: one aligned table, all groups or those named.
+
+A group is a module of this folder with `def run(quick: bool) -> Iterable[Row]`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from benchmarks.row import Row
+
+HEADS = ("name", "ours", "peer", "", "ratio", "target", "met", "note")
+
+
+def groups() -> list[str]:
+    """The modules of this folder that have a `run`."""
+    import benchmarks
+
+    names = sorted(module.name for module in iter_modules(benchmarks.__path__))
+    modules = {name: import_module(f"benchmarks.{name}") for name in names if name != "__main__"}
+    return [name for name, module in modules.items() if hasattr(module, "run")]
+
+
+def measured(names: list[str], quick: bool, progress: Progress) -> Iterator[tuple[str, Row]]:
+    """The rows of every group, in order, as they come."""
+    task = progress.add_task("", total=None)
+    for name in names:
+        progress.update(task, description=name)
+        for row in import_module(f"benchmarks.{name}").run(quick):
+            progress.update(task, description=f"{name}: {row.name} done")
+            yield name, row
+
+
+def number(value: float | None) -> str:
+    """Three to four figures, thousands apart: a table is for reading."""
+    if value is None:
+        return ""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    met = {None: "", True: "yes", False: "NO"}[row.met]
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}x"
+    ours = f"{number(row.ours)} {row.unit}"
+    return (row.name, ours, number(row.peer), row.peer_name, ratio, row.target, met, row.note)
+
+
+def table(rows: list[tuple[str, Row]]) -> Table:
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for head in HEADS:
+        right = head in ("ours", "peer", "ratio")
+        shown.add_column(head, justify="right" if right else "left", no_wrap=head != "note")
+    group = ""
+    for name, row in rows:
+        if name != group:
+            shown.add_row(f"[bold]{name}[/bold]")
+            group = name
+        style = {None: None, True: "green", False: "red"}[row.met]
+        shown.add_row(*cells(row), style=style)
+    return shown
+
+
+@click.command(epilog="Example: python -m benchmarks datalog ticks --quick")
+@click.argument("names", nargs=-1, metavar="[GROUP]...")
+@click.option("--quick", is_flag=True, help="Smaller inputs: minutes become seconds.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def main(names: tuple[str, ...], quick: bool, form: str) -> None:
+    """Measure, beside the peers, and say which targets are met."""
+    known = groups()
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"no group {name!r}; there are: {', '.join(known)}")
+    chosen = [name for name in known if not names or name in names]
+    wide = int(os.environ.get("COLUMNS", "160"))
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        rows = list(measured(chosen, quick, progress))
+    if form == "json":
+        machine = {"python": platform.python_version(), "cpus": os.cpu_count(),
+                   "engine": find_spec("bloomish._engine") is not None}  # fmt: skip
+        listed = [{"group": name, **asdict(row)} for name, row in rows]
+        click.echo(json.dumps({"machine": machine, "rows": listed}, indent=1))
+    else:
+        out = Console(width=None if Console().is_terminal else wide)
+        out.print(table(rows))
+        judged = [row for _, row in rows if row.met is not None]
+        out.print(f"{sum(row.met is True for row in judged)} of {len(judged)} targets met")
+
+
+if __name__ == "__main__":
+    main()

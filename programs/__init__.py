@@ -1,0 +1,1 @@
+"""Protocols and applications written in the language: one file each, each citing its source."""
