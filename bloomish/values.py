@@ -19,6 +19,8 @@ from bloomish.order import order_key
 __all__ = ["Misfit", "Values", "order_key", "type_text"]
 
 INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
+DEPTH = 64
+"""How deep tuples may nest in an `Any` column, whoever sends them."""
 
 Conform = Callable[[object], Any]
 
@@ -39,7 +41,7 @@ class Values:
         declared: Iterable[ir.LatticeDecl] = (),
         classes: Mapping[str, type[Any]] | None = None,
     ) -> None:
-        self._declared = {decl.name: decl for decl in declared}
+        self.declared = {decl.name: decl for decl in declared}
         self._classes = dict(classes or {})
         self._operations: dict[ir.Lattice, Operations] = {}
         self._conform: dict[ir.Type, Conform] = {}
@@ -58,20 +60,30 @@ class Values:
     def declaration(self, type_: ir.Lattice) -> ir.LatticeDecl:
         """A user's lattice by its name."""
         try:
-            return self._declared[type_.name]
+            return self.declared[type_.name]
         except KeyError:
             raise TypeError(f"no lattice {type_.name!r} is declared") from None
 
     def _users(self, type_: ir.Lattice) -> Operations:
         self.declaration(type_)
-        cls = self._classes.get(type_.name)
-        if cls is None:
-            raise TypeError(f"the Python class of lattice {type_.name!r} was not given")
+        cls = self.lattice_class(type_.name)
+        conform = self.conform(type_)
 
         def merge(a: Any, b: Any) -> Any:
-            return self.conform(type_)(cls.merge(a, b))
+            try:
+                return conform(cls.merge(a, b))
+            except Exception as error:
+                what = f"{type_.name}.merge({a!r}, {b!r})"
+                raise Misfit(f"{what}: {type(error).__name__}: {error}") from error
 
-        return Operations(type_, self.conform(type_)(cls.bottom), merge, lambda value: value)
+        return Operations(type_, conform(cls.bottom), merge, lambda value: value)
+
+    def lattice_class(self, name: str) -> type[Any]:
+        """The Python class behind a user's lattice."""
+        try:
+            return self._classes[name]
+        except KeyError:
+            raise TypeError(f"the Python class of lattice {name!r} was not given") from None
 
     def conform(self, type_: ir.Type) -> Conform:
         """The function that takes a value to its form in `type_`, or raises Misfit."""
@@ -205,16 +217,21 @@ def _bool(value: object) -> Any:
     return value
 
 
-def _any(value: object) -> Any:
+def _any(value: object, depth: int = 0) -> Any:
     if value is None or type(value) is bool:
         return value
     conform = _ANY.get(type(value))
     if conform is not None:
         return conform(value)
+    if depth == DEPTH:
+        raise Misfit(f"a value is nested deeper than {DEPTH}")
     if isinstance(value, (tuple, list)):
-        return tuple(map(_any, value))
+        return tuple(_any(part, depth + 1) for part in value)
     if isinstance(value, (frozenset, set)):
-        return frozenset(map(_any, value))
+        return frozenset(_any(part, depth + 1) for part in value)
+    for kind in (str, bytes):
+        if isinstance(value, kind):
+            return _ANY[kind](value)
     raise _misfit(value, ir.Plain("Any"))
 
 

@@ -177,9 +177,7 @@ def _antichain(type_: ir.Lattice, parts: Parts) -> _Built:
         known = {version for version, _ in pairs}
 
         def overtaken(version: Any) -> bool:
-            return any(
-                not same(version, other) and versions.leq(version, other) for other in known
-            )
+            return any(not same(version, other) and versions.leq(version, other) for other in known)
 
         dropped = {version for version in known if overtaken(version)}
         return frozenset(pair for pair in pairs if pair[0] not in dropped)
