@@ -1,0 +1,549 @@
+"""Hosts: ordinary programs that feed a node and read from it.
+
+    async with connect("127.0.0.1:4711") as node:
+        done = node.watch("done")
+        await node.insert("want", [(1, "key", "value")])
+        async for row in done:
+            ...
+
+A host is no node: it has no address, and messages cannot be sent to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from bloomish import ir
+from bloomish.errors import BloomishError
+from bloomish.lattices.structure import structure
+from bloomish.runtime.directory import Directory, Place, UnknownNode, parse_place
+from bloomish.runtime.evaluator import FRAME_MAXIMUM, Row
+from bloomish.runtime.framing import PROTOCOL, Framed, Kind, Malformed, pack, unpack
+from bloomish.runtime.tls import Credentials, names
+from bloomish.values import Values
+
+WATCH_LIMIT = 1_000_000
+"""So many rows may wait in a host for one who watches, beyond the first ones."""
+
+
+class HostFault(BloomishError):
+    """A request that the node did not meet; the text is the node's."""
+
+
+class NodeGone(HostFault):
+    """The connection to the node has ended; the text says why."""
+
+
+class RowsSetAside(HostFault):
+    """The tick could not take some of the inserted rows; the node has set them aside.
+
+    `rows` are these, with the reasons.  The insert's other rows were taken.
+    """
+
+    def __init__(self, rows: Sequence[tuple[Row, str]]) -> None:
+        some = "\n".join(f"  {row!r}: {reason}" for row, reason in rows[:5])
+        more = f"\n  and {len(rows) - 5:,} more" if len(rows) > 5 else ""
+        super().__init__(f"{len(rows):,} row(s) were set aside by the node:\n{some}{more}")
+        self.rows = tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of an output: a row that came (an event, or added to a view) or went.
+
+    `first`: it was there when the watch began.
+    """
+
+    row: Row
+    added: bool = True
+    tick: int = 0
+    first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A row that a node has set aside."""
+
+    number: int
+    collection: str
+    row: Row
+    tick: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A collection of the node's program, as a host sees it."""
+
+    kind: str
+    columns: tuple[ir.Column, ...]
+
+    @property
+    def inputs(self) -> bool:
+        """Whether a host may insert into it."""
+        return self.kind == "input"
+
+
+Item = TypeVar("Item", Row, Change)
+
+
+class Watch(Generic[Item]):
+    """What comes of an output, for `async for`; `close` it to stop.
+
+    Rows that come while nobody asks for them wait, up to a limit; then the
+    watch ends with an error that says so.
+    """
+
+    def __init__(self, wire: _Wire, number: int, collection: str, limit: int) -> None:
+        self._wire = wire
+        self._number = number
+        self._collection = collection
+        self._limit = limit
+        self._waiting: deque[Item] = deque()
+        self._wake = asyncio.Event()
+        self._end: HostFault | None = None
+        self._closed = False
+        self._first = 0
+
+    def _put(self, items: Iterable[Item], first: bool) -> None:
+        before = len(self._waiting)
+        self._waiting.extend(items)
+        if first:
+            self._first += len(self._waiting) - before
+        if len(self._waiting) > self._limit + self._first:
+            self._fail(
+                HostFault(
+                    f"whoever watches {self._collection} does not keep up: "
+                    f"{len(self._waiting):,} rows were waiting"
+                )
+            )
+            self._wire.forget(self._number)
+        self._wake.set()
+
+    def _fail(self, fault: HostFault) -> None:
+        if self._end is None:
+            self._end = fault
+        self._wake.set()
+
+    def __aiter__(self) -> AsyncIterator[Item]:
+        return self
+
+    async def __anext__(self) -> Item:
+        while not self._waiting:
+            if self._closed:
+                raise StopAsyncIteration
+            if self._end is not None:
+                raise self._end
+            self._wake.clear()
+            await self._wake.wait()
+        return self._waiting.popleft()
+
+    async def take(self, count: int) -> list[Item]:
+        """The next so many."""
+        return [await self.__anext__() for _ in range(count)]
+
+    def ready(self) -> list[Item]:
+        """What has come and was not taken yet, without waiting."""
+        items = list(self._waiting)
+        self._waiting.clear()
+        return items
+
+    async def close(self) -> None:
+        """Watch no more; iteration ends."""
+        if not self._closed:
+            self._closed = True
+            self._wake.set()
+            self._wire.forget(self._number)
+
+
+class _Wire(Framed):
+    """The connection of a host."""
+
+    def __init__(self, cluster: str, expected: str, secured: bool) -> None:
+        super().__init__()
+        self.cluster = cluster
+        self.expected = expected
+        self._secured = secured
+        loop = asyncio.get_running_loop()
+        self.welcome: asyncio.Future[dict[str, Any]] = loop.create_future()
+        self.gone: asyncio.Future[None] = loop.create_future()
+        self.requests: dict[int, asyncio.Future[Any]] = {}
+        self.watches: dict[int, tuple[Any, Any]] = {}
+        self.collected: dict[int, list[Row]] = {}
+        self.reason = ""
+        self._number = 0
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._secured and self.expected:
+            certified = names(self.transport.get_extra_info("peercert"))
+            if self.expected not in certified:
+                self.stream_fault(
+                    f"whoever listens there has a certificate for {sorted(certified)}, "
+                    f"not for {self.expected}"
+                )
+                return
+        hello = {"protocol": PROTOCOL, "cluster": self.cluster, "from": "", "incarnation": 0}
+        self.send(pack([Kind.HELLO, hello | {"to": self.expected}]))
+
+    def next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    def ask(self, number: int, verb: str, *arguments: object) -> asyncio.Future[Any]:
+        """Send a request; its answer to come."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if not self.open:
+            answer.set_exception(self.fault())
+            return answer
+        self.requests[number] = answer
+        self.send(pack([Kind.REQUEST, number, verb, arguments]))
+        return answer
+
+    async def room(self) -> None:
+        """Wait until the node has taken most of what was written."""
+        await self._writable.wait()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def frame_received(self, body: bytes) -> None:
+        try:
+            message = unpack(body)
+            kind = message[0]
+            if kind == Kind.WELCOME:
+                self.allow()
+                self.welcome.set_result(message[1])
+            elif kind == Kind.NEWS:
+                self._news(*message[1:])
+            elif kind == Kind.REPLY:
+                self._answered(*message[1:])
+            elif kind == Kind.REFUSED:
+                self.reason = str(message[1])
+                self.close()
+            else:
+                raise Malformed(f"a message of kind {kind} does not belong here")
+        except (Malformed, TypeError, LookupError) as fault:
+            self.stream_fault(f"the node does not speak our protocol: {fault}")
+
+    def _news(self, number: int, tick: int, added: Any, removed: Any, first: bool) -> None:
+        if number in self.watches:
+            watch, items = self.watches[number]
+            watch._put(items(tick, added, removed, first), first)
+        elif number in self.collected:
+            self.collected[number].extend(added)
+
+    def _answered(self, number: int, fault: str | None, result: Any) -> None:
+        answer = self.requests.pop(number, None)
+        if answer is None or answer.done():
+            return
+        if fault is None:
+            answer.set_result(result)
+        else:
+            answer.set_exception(HostFault(fault))
+
+    def forget(self, number: int) -> None:
+        """A watch is over."""
+        if self.watches.pop(number, None) is not None and self.open:
+            self.ask(self.next_number(), "unwatch", number).add_done_callback(
+                lambda done: done.exception()
+            )
+
+    def stream_fault(self, reason: str) -> None:
+        self.reason = reason
+        self.abort()
+
+    def fault(self) -> NodeGone:
+        return NodeGone(self.reason or "the connection to the node is closed")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.open = False
+        if not self.reason:
+            self.reason = f"the node is gone{': ' + str(exc) if exc else ''}"
+        for answer in (self.welcome, *self.requests.values()):
+            if not answer.done():
+                answer.set_exception(self.fault())
+                answer.exception()  # nobody may be waiting for it
+        self.requests.clear()
+        for watch, _ in self.watches.values():
+            watch._fail(self.fault())
+        self._writable.set()
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+
+class Node:
+    """A running node, as a host sees it."""
+
+    def __init__(self, wire: _Wire, welcome: Mapping[str, Any]) -> None:
+        self._wire = wire
+        self.address: str = welcome["node"]
+        self.program: str = welcome["program"]
+        self.evaluator: str = welcome["evaluator"]
+        self.collections = {
+            name: Declared(kind, tuple(ir.Column(c, _type(t), key) for c, t, key in columns))
+            for name, (kind, columns) in welcome["collections"].items()
+        }
+        self._subscribing: set[asyncio.Future[Any]] = set()
+
+    # -- rows in
+
+    async def insert(self, collection: str, rows: Iterable[Sequence[object]]) -> None:
+        """Give rows to an input.  Returns when the tick that took them is committed.
+
+        They share one tick (unless they do not fit into one message).  Raises
+        HostFault, and inserts none, if a row does not fit its columns; and
+        RowsSetAside if the tick could not take some of them.
+        """
+        declared = self.collections.get(collection)
+        shapes = [_ships(one.type) for one in declared.columns] if declared else []
+        taken: Sequence[Sequence[object]] = rows if isinstance(rows, list) else list(rows)
+        if any(shapes):
+            taken = [
+                [
+                    _shipped(value) if ship else value
+                    for ship, value in zip(shapes, row, strict=False)
+                ]
+                if len(row) == len(shapes)
+                else row
+                for row in taken
+            ]
+        aside: list[tuple[Row, str]] = []
+        asked = [self._ask("insert", *part) for part in _parts(collection, taken)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            aside += answer
+        await self._wire.room()
+        if aside:
+            decode = self._decoder(collection)
+            forms = decode([row for row, _ in aside])
+            raise RowsSetAside([(row, why) for row, (_, why) in zip(forms, aside, strict=True)])
+
+    # -- rows out
+
+    def watch(self, collection: str, *, limit: int = WATCH_LIMIT) -> Watch[Row]:
+        """The rows of an output: events as they happen, a view's rows as they come in
+        (those there now first).  What a view loses is not shown: see `changes`.
+
+        The watch begins with this call, so nothing that an `insert` after it
+        brings about is missed.
+        """
+        decode = self._decoder(collection)
+
+        def items(tick: int, added: Any, removed: Any, first: bool) -> Iterable[Row]:
+            return decode(added)
+
+        return self._subscribe(collection, limit, items)
+
+    def changes(self, collection: str, *, limit: int = WATCH_LIMIT) -> Watch[Change]:
+        """The changes of an output: as `watch`, with what a view loses."""
+        decode = self._decoder(collection)
+
+        def items(tick: int, added: Any, removed: Any, first: bool) -> Iterable[Change]:
+            gone = [Change(row, False, tick, first) for row in decode(removed)]
+            return gone + [Change(row, True, tick, first) for row in decode(added)]
+
+        return self._subscribe(collection, limit, items)
+
+    def _subscribe(self, collection: str, limit: int, items: Any) -> Watch[Any]:
+        number = self._wire.next_number()
+        watch: Watch[Any] = Watch(self._wire, number, collection, limit)
+        self._wire.watches[number] = (watch, items)
+        answer = self._wire.ask(number, "watch", collection)
+
+        def answered(done: asyncio.Future[Any]) -> None:
+            if done.cancelled():
+                return
+            fault = done.exception()
+            if isinstance(fault, HostFault):
+                self._wire.watches.pop(number, None)
+                watch._fail(fault)
+
+        answer.add_done_callback(answered)
+        return watch
+
+    # -- how it is
+
+    async def contents(self, collection: str) -> list[Row]:
+        """All rows of any collection as the last tick saw it, in value order; to look around."""
+        number = self._wire.next_number()
+        rows: list[Row] = []
+        self._wire.collected[number] = rows
+        try:
+            await self._wire.ask(number, "contents", collection)
+        finally:
+            del self._wire.collected[number]
+        return self._decoder(collection)(rows)
+
+    async def status(self) -> dict[str, Any]:
+        """Counters, queues, the tick's number."""
+        status = await self._ask("status")
+        assert isinstance(status, dict)
+        return status
+
+    async def set_aside(self) -> list[Aside]:
+        """The rows that made ticks fail, oldest first."""
+        return [
+            Aside(number, collection, self._decoder(collection)([row])[0], tick, reason)
+            for number, collection, row, tick, reason in await self._ask("set_aside")
+        ]
+
+    async def replay(self, numbers: Sequence[int] | None = None) -> int:
+        """Give rows set aside (these, or all) to the next tick again; how many."""
+        return int(await self._ask("replay", numbers))
+
+    async def close(self) -> None:
+        """Leave."""
+        self._wire.close()
+        await self._wire.gone
+
+    async def gone(self) -> str:
+        """Wait until the connection has ended; why."""
+        await asyncio.shield(self._wire.gone)
+        return self._wire.reason
+
+    def _ask(self, verb: str, *arguments: object) -> asyncio.Future[Any]:
+        return self._wire.ask(self._wire.next_number(), verb, *arguments)
+
+    def _decoder(self, collection: str) -> Callable[[Any], list[Row]]:
+        declared = self.collections.get(collection)
+        if declared is None or not any(_holds_sets(one.type) for one in declared.columns):
+            return lambda rows: rows
+        values = Values()
+        forms = [values.conform(one.type) for one in declared.columns]
+        return lambda rows: [
+            tuple(form(value) for form, value in zip(forms, row, strict=True)) for row in rows
+        ]
+
+
+class connect:
+    """`async with connect(address) as node`, or `node = await connect(address)` and, later,
+    `await node.close()`.
+
+    `address` is `host:port`; or a node's name (`replica-0`) with `directory`, the
+    file (or Directory) that says where a cluster's nodes are.  `tls` is the
+    folder with ca.pem, host.pem and host.key, or the Credentials.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        directory: Directory | str | Path | None = None,
+        tls: Credentials | str | Path | None = None,
+        timeout: float = 10.0,
+    ) -> None:
+        self._address = address
+        self._directory = directory
+        self._tls = tls
+        self._timeout = timeout
+        self._node: Node | None = None
+
+    def __await__(self) -> Any:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> Node:
+        self._node = await self._open()
+        return self._node
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._node is not None:
+            await self._node.close()
+
+    def _find(self) -> tuple[Place, str, str]:
+        """Where to dial, the cluster's and the node's name if they are known."""
+        if self._directory is None:
+            return parse_place(self._address), "", ""
+        directory = self._directory
+        if not isinstance(directory, Directory):
+            directory = Directory.read(directory)
+        return directory.find(self._address), directory.cluster, self._address
+
+    async def _open(self) -> Node:
+        try:
+            (host, port), cluster, name = self._find()
+            credentials = self._tls
+            if credentials is not None and not isinstance(credentials, Credentials):
+                credentials = Credentials.of(credentials, "host")
+            context = credentials.client() if credentials is not None else None
+            async with asyncio.timeout(self._timeout):
+                _, wire = await asyncio.get_running_loop().create_connection(
+                    lambda: _Wire(cluster, name, credentials is not None), host, port, ssl=context
+                )
+                return Node(wire, await wire.welcome)
+        except TimeoutError as fault:
+            raise NodeGone(f"{self._address} does not answer") from fault
+        except UnknownNode as fault:
+            raise NodeGone(str(fault)) from fault
+        except ValueError as fault:
+            raise NodeGone(
+                f"{fault}; connect takes host:port, or a node's name with directory=..."
+            ) from fault
+        except OSError as fault:
+            raise NodeGone(f"{self._address} cannot be reached: {fault}") from fault
+
+
+def _parts(
+    collection: str, rows: Sequence[Sequence[object]]
+) -> Iterable[tuple[str, Sequence[Sequence[object]]]]:
+    """One insert as messages that fit: one, unless it is very big."""
+    if len(rows) > 1 and len(pack(rows[:1])) * len(rows) > FRAME_MAXIMUM // 16:
+        # Worth measuring: the rows are many or long.
+        if len(pack(rows)) > FRAME_MAXIMUM - (1 << 16):
+            half = len(rows) // 2
+            yield from _parts(collection, rows[:half])
+            yield from _parts(collection, rows[half:])
+            return
+    yield collection, rows
+
+
+def _type(plain: Any) -> ir.Type:
+    """A type from what the node's welcome says."""
+    if isinstance(plain, str):
+        return ir.Plain(plain)  # type: ignore[arg-type]
+    name, *args = plain
+    parts = tuple(_type(arg) for arg in args)
+    return ir.TupleOf(parts) if name == "tuple" else ir.Lattice(name, parts)
+
+
+def _holds_sets(type_: ir.Type) -> bool:
+    """Whether its values have sets in them, which come as arrays."""
+    if isinstance(type_, ir.Plain):
+        return False
+    if isinstance(type_, ir.TupleOf):
+        return any(map(_holds_sets, type_.items))
+    core = structure(type_)
+    return core.name in ("SetUnion", "Antichain") or any(map(_holds_sets, core.args))
+
+
+def _ships(type_: ir.Type) -> bool:
+    """Whether its values may hold dicts, which travel as pairs."""
+    return not isinstance(type_, ir.Plain)
+
+
+def _shipped(value: object) -> object:
+    if isinstance(value, dict):
+        return [(_shipped(key), _shipped(item)) for key, item in value.items()]
+    if isinstance(value, (tuple, list)):
+        return [_shipped(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return [_shipped(item) for item in value]
+    return value

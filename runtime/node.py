@@ -1,0 +1,437 @@
+"""One node: an evaluator, a transport, timers and hosts on one asyncio loop.
+
+Whatever has arrived when a tick starts is in it.  The first frames of a turn of
+the loop tick at once, which is what makes an echo quick; what else arrives in
+that turn waits for its end and shares one tick.  Between ticks the loop has its
+turn.  Nothing is polled: a node with nothing to do sleeps in the selector.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bloomish import ir
+from bloomish.ephemeral import is_ephemeral
+from bloomish.runtime import trace as tracing
+from bloomish.runtime.counters import Complaints, Counters
+from bloomish.runtime.desk import Desk
+from bloomish.runtime.directory import Directory, Place
+from bloomish.runtime.evaluator import Evaluator, Row, Tick, TickFailed
+from bloomish.runtime.framing import Malformed, plain_rows
+from bloomish.runtime.setaside import SetAside, Shelf, Stuck, rescue
+from bloomish.runtime.store import Store, StoreFault
+from bloomish.runtime.timers import FIRST, LAST, Periodic, Resend
+from bloomish.runtime.tls import Credentials
+from bloomish.runtime.transport import Inbound, Limits, Shared, Transport
+from bloomish.values import Values
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be set about a node; `incarnation` counts its starts in this cluster."""
+
+    incarnation: int = 1
+    limits: Limits = Limits()
+    resend_first: float = FIRST
+    resend_last: float = LAST
+
+
+class Node:
+    """See the module.  `open` the door, then `begin` once the directory is complete."""
+
+    def __init__(
+        self,
+        program: ir.Program,
+        evaluator: Evaluator,
+        directory: Directory,
+        *,
+        values: Values,
+        settings: Settings | None = None,
+        credentials: Credentials | None = None,
+        store: Store | None = None,
+        trace: tracing.TraceFile | None = None,
+        on_stop: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        settings = settings or Settings()
+        self.address = evaluator.node
+        self.program = program
+        self.evaluator = evaluator
+        self.values = values
+        self.counters = Counters()
+        self.shelf = Shelf()
+        self.tick_number = 0
+        self.stopped: str | None = None
+        self.log = logging.getLogger(f"bloomish.node.{self.address}")
+        self.complain = Complaints(self.log)
+        self._incarnation = settings.incarnation
+        self._store = store
+        self._trace = trace
+        self._on_stop = on_stop
+        self._begun = False
+        self._turn_due = False
+        self._wanted = False
+        self._fresh = False
+        self._progress = time.monotonic()
+        self._invariants = {one.name for one in program.collections if one.kind == "invariant"}
+        self._loopback = 0
+        self._trace_inserts: dict[str, list[Row]] = {}
+        self._trace_receives: list[tracing.Receive] = []
+        self._trace_sends: list[tracing.Send] = []
+        self.transport = Transport(
+            Shared(
+                self.address,
+                settings.incarnation,
+                directory,
+                self,
+                self.counters,
+                self.complain,
+                settings.limits,
+                credentials,
+                self._lost,
+            )
+        )
+        self.desk = Desk(program, self)
+        self._periodics = [
+            Periodic(one.period, lambda number, name=one.name: self._fired(name, number))  # type: ignore[misc]
+            for one in program.collections
+            if one.kind == "periodic"
+        ]
+        self._resend: Resend | None = None
+        self._standing: list[tuple[str, bytes]] = []
+        self._standing_rows = 0
+        if any(rule.op == "<~" and not is_ephemeral(program, rule) for rule in program.rules):
+            self._resend = Resend(
+                self._look, self._send_standing, settings.resend_first, settings.resend_last
+            )
+
+    # -- life
+
+    async def open(self, host: str = "127.0.0.1", port: int = 0) -> Place:
+        """Open the door; the place that others find it at."""
+        return await self.transport.listen(host, port)
+
+    def begin(self) -> None:
+        """The first tick: facts, and what persistent rules make of them."""
+        self._begun = True
+        if self._store is not None:
+            tables = self._store.tables()
+            if tables is not None:
+                self.evaluator.load(tables)
+        self._happened("restart" if self._incarnation > 1 else "start")
+        for periodic in self._periodics:
+            periodic.start()
+        self._tick()
+
+    def stop(self, reason: str = "") -> None:
+        """No more ticks.  A reason makes it a failure."""
+        if self.stopped is not None:
+            return
+        self.stopped = reason
+        for periodic in self._periodics:
+            periodic.stop()
+        if self._resend is not None:
+            self._resend.stop()
+        if reason:
+            self.log.error("%s", reason)
+        self._happened("stop", reason)
+        self.desk.farewell(reason or f"{self.address} has been stopped")
+        self._on_stop(reason)
+
+    async def close(self, patience: float = 1.0) -> None:
+        """Stop, let the queues leave for a moment, close everything."""
+        self.stop()
+        await self.transport.close(patience)
+        if self._store is not None:
+            self._store.close()
+        if self._trace is not None:
+            self._trace.close()
+
+    # -- turns of the loop
+
+    def wake(self) -> None:
+        """A tick is due, in the next turn of the loop."""
+        self._wanted = True
+        if not self._turn_due:
+            self._turn_due = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def batch_arrived(self) -> None:
+        """The frames of one read are in: tick now, or with the rest of this turn."""
+        if not self._fresh:
+            return
+        if self._turn_due:
+            self._wanted = True
+            return
+        self._turn_due = True
+        asyncio.get_running_loop().call_soon(self._turn)
+        self._tick()
+
+    def _turn(self) -> None:
+        self._turn_due = False
+        if self._wanted:
+            self._tick()
+
+    # -- a tick
+
+    def _tick(self) -> None:
+        if not self._begun or self.stopped is not None:
+            return
+        self._wanted = self._fresh = False
+        now = time.time()
+        aside: Sequence[SetAside] = ()
+        try:
+            try:
+                tick = self.evaluator.tick(now)
+            except TickFailed as failure:
+                tick, aside = self._rescue(failure, now)
+            if self._store is not None:
+                self._store.commit(tick)
+        except Stuck as stuck:
+            self.stop(f"the tick fails without any arrival, the node cannot go on: {stuck}")
+            return
+        except StoreFault as fault:
+            self.stop(f"the tick could not be committed: {fault}")
+            return
+        except Exception:
+            self.stop(f"the evaluator failed, which is a defect of it:\n{traceback.format_exc()}")
+            return
+        self.tick_number = tick.number
+        counters = self.counters
+        counters.ticks += 1
+        counters.rows_in += tick.rows_in
+        if tick.rows_out:
+            counters.rows_out += tick.rows_out
+            self._send(self.evaluator.frames())
+            if self._resend is not None:
+                self._resend.sent_something()
+        if self._invariants:
+            self._check(tick)
+        if self._trace is not None:
+            self._record(tick, now)
+        if self.desk.busy:
+            self.desk.ticked(tick, aside)
+        if tick.again:
+            self.wake()
+        if (
+            tick.rows_out or tick.again or tick.events or tick.added or tick.removed
+            or tick.durable or aside
+        ):  # fmt: skip
+            self._progress = time.monotonic()
+
+    def _rescue(self, failure: TickFailed, now: float) -> tuple[Tick, Sequence[SetAside]]:
+        """The tick without the rows that make it fail; these are set aside."""
+        saved = rescue(self.evaluator, self.shelf, failure, now, self.tick_number + 1)
+        self.counters.ticks_failed += len(saved.failures)
+        self.counters.rows_set_aside += len(saved.aside)
+        for one, why in zip(saved.aside, saved.failures, strict=False):
+            self.complain(
+                f"aside {why.rule}",
+                f"set aside (no. {one.number}) {one.collection}{one.row!r}: {why}",
+            )
+        if len(saved.aside) > len(saved.failures):
+            self.log.warning("%s rows set aside: the whole batch", f"{len(saved.aside):,}")
+        for one in saved.aside:
+            self._happened("set aside", f"{one.collection}{one.row!r}: {one.reason}")
+        return saved.tick, saved.aside
+
+    def _send(self, frames: Sequence[tuple[str, bytes]], resend: bool = False) -> None:
+        for peer, body in frames:
+            if peer == self.address:
+                self._loop_back(body, resend)
+                continue
+            if resend:
+                link = self.transport.links.get(peer)
+                if link is not None and not link.idle:
+                    # What stands for it waits in the queue already, or behind what does.
+                    self.counters.resends_held_back += 1
+                    continue
+            self.counters.frames_out += 1
+            self.counters.bytes_out += len(body)
+            self.transport.send(peer, body)
+            if self._trace is not None:
+                number = self.transport.links[peer].number
+                self._trace_sends.append(
+                    tracing.Send(self._id(peer, number), peer, plain_rows(body), resend)
+                )
+
+    def _loop_back(self, body: bytes, resend: bool) -> None:
+        """Rows for this very node: they arrive for its next tick, and none is ever lost."""
+        if resend:
+            return
+        self._loopback += 1
+        if self._trace is not None:
+            rows = plain_rows(body)
+            number = self._id(self.address, self._loopback)
+            self._trace_sends.append(tracing.Send(number, self.address, rows))
+            self._trace_receives.append(tracing.Receive(number, self.address, rows))
+        self._take(self.address, body)
+        self.wake()
+
+    def _check(self, tick: Tick) -> None:
+        for name in self._invariants:
+            rows = [*tick.events.get(name, ()), *tick.added.get(name, ())]
+            self.counters.violations += len(rows)
+            for row in rows:
+                self.complain(
+                    f"invariant {name}", f"invariant violated at tick {tick.number}: {name}{row!r}"
+                )
+
+    # -- timers
+
+    def _fired(self, name: str, number: int) -> None:
+        self.evaluator.insert(name, [(number,)])
+        self._note_inserts(name, [(number,)])
+        self.wake()
+
+    def _look(self) -> int | None:
+        """What stands now, for the resend timer; kept to be sent."""
+        self._standing_rows = self.evaluator.resend()
+        self._standing = self.evaluator.frames() if self._standing_rows else []
+        return hash(tuple(self._standing)) if self._standing else None
+
+    def _send_standing(self) -> None:
+        standing, self._standing = self._standing, []
+        self.counters.rows_resent += self._standing_rows
+        self._send(standing, resend=True)
+        if self._trace is not None:
+            self._record(Tick(self.tick_number), time.time())
+
+    # -- what the transport tells
+
+    def rows_arrived(self, sender: str, incarnation: int, number: int, body: bytes) -> None:
+        """A frame of a peer, for the next tick."""
+        self.counters.frames_in += 1
+        self.counters.bytes_in += len(body)
+        self._take(sender, body)
+        if self._trace is not None:
+            self._trace_frame(sender, incarnation, number, body)
+
+    def _take(self, sender: str, body: bytes) -> None:
+        received = self.evaluator.receive(body)
+        if received.rows:
+            self._fresh = True
+        for refusal in received.refused:
+            if refusal.channel:
+                self.counters.rows_refused += refusal.rows
+            else:
+                self.counters.frames_refused += 1
+            self.complain(
+                f"refused {refusal.channel}",
+                f"refused {refusal.rows:,} row(s) from {sender}"
+                f"{' for ' + refusal.channel if refusal.channel else ''}: {refusal.reason}",
+            )
+
+    def peer_reached(self, peer: str) -> None:
+        """A peer is back: what stands goes out now."""
+        if self._resend is not None:
+            self._resend.at_once()
+
+    def pressure_changed(self) -> None:
+        """Some queue passed the high mark, up or down."""
+        self.desk.pressure_changed()
+
+    @property
+    def pressed(self) -> bool:
+        """Inserts wait."""
+        return self.transport.pressed
+
+    def host_joined(self, host: Inbound) -> dict[str, Any]:
+        """A host said hello."""
+        return self.desk.joined(host)
+
+    def host_asked(self, host: Inbound, message: tuple[Any, ...]) -> None:
+        """A request of a host."""
+        self.desk.asked(host, message)
+
+    def host_left(self, host: Inbound) -> None:
+        """A host's connection is gone."""
+        self.desk.left(host)
+
+    def inserted(self, collection: str, rows: Sequence[Row]) -> None:
+        """A host's rows were taken for the next tick."""
+        self._progress = time.monotonic()
+        self._note_inserts(collection, rows)
+
+    # -- how it is
+
+    def status(self) -> dict[str, Any]:
+        """Counters and queues, and what tells a quiet cluster from a busy one."""
+        links = self.transport.links.items()
+        if self._trace is not None:
+            self.counters.trace_records_lost = self._trace.lost
+        return {
+            "address": self.address,
+            "program": self.program.name,
+            "evaluator": self.evaluator.name,
+            "incarnation": self._incarnation,
+            "tick": self.tick_number,
+            "counters": self.counters.as_dict(),
+            "queues": {peer: [len(link.queue), link.queued] for peer, link in links},
+            "unreachable": [peer for peer, link in links if link.unreachable],
+            "outstanding": {peer: link.outstanding for peer, link in links},
+            "taken": {
+                peer: [one.incarnation, one.position] for peer, one in self.transport.taken.items()
+            },
+            "pending": self._wanted or self.desk.owing > 0,
+            "quiet": time.monotonic() - self._progress,
+            "set_aside": len(self.shelf.rows),
+        }
+
+    # -- the trace
+
+    def _id(self, peer: str, number: int) -> str:
+        return frame_id(self.address, self._incarnation, peer, number)
+
+    def _trace_frame(self, sender: str, incarnation: int, number: int, body: bytes) -> None:
+        try:
+            rows = plain_rows(body)
+        except Malformed:
+            rows = {}  # refused and counted; the arrow is drawn all the same
+        name = frame_id(sender, incarnation, self.address, number)
+        self._trace_receives.append(tracing.Receive(name, sender, rows))
+
+    def _note_inserts(self, collection: str, rows: Sequence[Row]) -> None:
+        if self._trace is not None:
+            self._trace_inserts.setdefault(collection, []).extend(rows)
+
+    def _record(self, tick: Tick, now: float) -> None:
+        assert self._trace is not None
+        self._trace.write(
+            tracing.TickRecord(
+                self.address,
+                tick.number,
+                now,
+                self._trace_inserts,
+                self._trace_receives,
+                self._trace_sends,
+                tick.events,
+                tick.added,
+                tick.removed,
+            )
+        )
+        self._trace_inserts = {}
+        self._trace_receives = []
+        self._trace_sends = []
+
+    def _happened(self, what: str, text: str = "", ids: Sequence[str] = ()) -> None:
+        if self._trace is not None:
+            self._trace.write(
+                tracing.Happening(what, self.address, time.time(), text, ids, self.tick_number)
+            )
+
+    def _lost(self, peer: str, first: int, frames: int) -> None:
+        self._happened(
+            "lost", f"to {peer}", [self._id(peer, first + place) for place in range(frames)]
+        )
+
+
+def frame_id(sender: str, incarnation: int, receiver: str, number: int) -> str:
+    """A frame's id in a trace."""
+    name = sender if incarnation == 1 else f"{sender}.{incarnation}"
+    return f"{name}>{receiver}#{number}"
