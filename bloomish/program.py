@@ -1,0 +1,190 @@
+"""Program: a class whose body declares collections and states rules.
+
+The metaclass hands the body a scope, and when the body ends it makes the
+program of it, checks it, and keeps it with the class (`Server.ir`).
+"""
+
+from __future__ import annotations
+
+import builtins
+import difflib
+import keyword
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from bloomish import ir
+from bloomish.check import check
+from bloomish.collections import Collection, Embedding
+from bloomish.elaborate import Compiled, compiled, elaborate, inherited
+from bloomish.errors import BloomishError, ProgramError
+from bloomish.scope import Scope
+from bloomish.source import fail, refresh, span_at, user_frame
+from bloomish.values import Values
+
+
+class ClassBody(Scope):
+    """The scope of a Program's class body: names collections as they are assigned."""
+
+    def __init__(self, name: str, bases: tuple[type, ...], span: ir.Span) -> None:
+        super().__init__(name, bases, span)
+        self.inherited = inherited(bases)
+
+    def declare(self, name: str, value: Any) -> None:
+        known = self.get(name)
+        fresh = (isinstance(value, Collection) and value.name == "?") or (
+            isinstance(value, Embedding) and not value._name
+        )
+        if not fresh:
+            if value is known:
+                return
+            if isinstance(known, (Collection, Embedding)):
+                fail(f"`{name}` is declared already, and this would hide it", "take another name")
+            if name in self.inherited and getattr(value, "name", None) != name:
+                self._declared_by_base(name)
+            return
+        if name in self.inherited:
+            self._declared_by_base(name)
+        if isinstance(known, (Collection, Embedding)):
+            fail(f"`{name}` is declared twice", "take another name, or add to the first one")
+        self._check_name(name)
+        if isinstance(value, Embedding):
+            value._name, value._root = name, self
+        else:
+            value._data = replace(value._data, name=name)
+            value._root = self
+        self.statements.declared.append(value)
+
+    def _declared_by_base(self, name: str) -> NoReturn:
+        owner = self.inherited[name]
+        fail(
+            f"`{name}` is inherited from {owner}, and declaring it again would hide it",
+            f"name it `{owner}.{name}`; take another name for a new collection",
+        )
+
+    def _check_name(self, name: str) -> None:
+        mend = f"take another name, such as `{name.strip('_') or 'rows'}_`"
+        if keyword.iskeyword(name) or not name.isidentifier():
+            fail(f"a collection cannot be called `{name}`: Python takes it for a keyword", mend)
+        if name.startswith("_"):
+            fail(
+                f"a collection cannot be called `{name}`: names with a leading underscore are "
+                "Python's own",
+                f"take another name, such as `{name.strip('_') or 'rows'}`",
+            )
+        if hasattr(object, name) or name in _RESERVED:
+            fail(f"a collection cannot be called `{name}`: every Program has that attribute", mend)
+
+    def unknown(self, name: str) -> Any:
+        frame = sys._getframe(2)
+        if (
+            (name.startswith("__") and name.endswith("__"))
+            or name in frame.f_code.co_freevars
+            or name in frame.f_globals
+            or name in frame.f_builtins
+        ):
+            raise KeyError(name)
+        raise ProgramError(span_at(frame), *self._unknown(name, frame.f_globals))
+
+    def _unknown(self, name: str, outside: Mapping[str, Any]) -> tuple[str, str]:
+        if name in self.inherited:
+            owner = self.inherited[name]
+            return (
+                f"`{name}` is inherited from {owner}, and a class body does not see it bare",
+                f"write `{owner}.{name}`",
+            )
+        import bloomish
+
+        if name in bloomish.__all__:
+            return f"`{name}` is not imported", f"write `from bloomish import {name}`"
+        near = difflib.get_close_matches(
+            name, [n for n in (*self, *outside) if not n.startswith("__")], 1
+        )
+        meant = f"`{near[0]}` is near; " if near else ""
+        return (
+            f"`{name}` is not known here",
+            f"{meant}declare it before it is used: a collection by `{name} = table(...)`, a "
+            f'variable by `{name} = variables("{name}")`',
+        )
+
+
+_RESERVED = frozenset({"ir", "mro"})
+
+
+@dataclass(frozen=True, slots=True)
+class Replicated:
+    """`Client * 2`: so many nodes run this program."""
+
+    program: type[Program]
+    size: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
+            fail(
+                f"`{self.program.__name__} * {self.size!r}`: not a number of nodes",
+                f"write `{self.program.__name__} * 3`",
+            )
+
+
+class ProgramMeta(type):
+    """Builds, checks and keeps the program of a class."""
+
+    _bloomish_compiled: Compiled
+
+    @classmethod
+    def __prepare__(  # type: ignore[override]
+        metacls, name: str, bases: tuple[type, ...], /, **options: Any
+    ) -> Scope:
+        frame = user_frame()
+        refresh(frame.f_code.co_filename)
+        if options:
+            fail(f"`class {name}` takes no options", f"write `class {name}(Program):`")
+        return ClassBody(name, bases, span_at(frame))
+
+    def __new__(
+        metacls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **options: Any
+    ) -> ProgramMeta:
+        assert isinstance(namespace, ClassBody)
+        for literal in namespace.statements.loose.values():
+            raise ProgramError(
+                replace(literal._place, text=repr(literal)),  # type: ignore[attr-defined]
+                f"`{literal!r}` takes no part in a rule",
+                "join literals by `&`, not by a comma; facts are `link <= [(...)]`",
+            )
+        cls = super().__new__(metacls, name, bases, dict(namespace))
+        type.__setattr__(cls, "_bloomish_scope", namespace)
+        made = elaborate(cls)
+        check(made.program, Values(made.program.lattices, made.externals.lattices))
+        type.__setattr__(cls, "_bloomish_compiled", made)
+        return cls
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> NoReturn:
+        raise BloomishError(
+            f"{cls.__name__} is a program, of which Python makes no instances: "
+            f"run it in a cluster, `Cluster(node={cls.__name__})`"
+        )
+
+    def __mul__(cls, size: int) -> Replicated:
+        return Replicated(cls, size)  # type: ignore[arg-type]
+
+    __rmul__ = __mul__
+
+    @property
+    def ir(cls) -> ir.Program:
+        """The program as data."""
+        return compiled(cls).program
+
+
+class Program(metaclass=ProgramMeta):
+    """The base of every program."""
+
+
+def compile(program: type[Program]) -> Compiled:
+    """A Program class as data, with the Python functions and lattices behind it."""
+    if not (isinstance(program, ProgramMeta)):
+        raise BloomishError(f"{program!r} is not a Program class")
+    return compiled(program)
+
+
+assert builtins.all(name not in vars(object) for name in _RESERVED)
