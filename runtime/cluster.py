@@ -52,6 +52,8 @@ class Member:
     reason: str = ""
     evaluator: str = ""
     restarts: list[float] = field(default_factory=list)
+    returning: bool = False
+    """It died and is being restarted."""
     host: Node | None = None
 
     @property
@@ -144,6 +146,7 @@ class RunningCluster:
         stopped: str | None = None
         async for message in member.process.control:
             if "running" in message:
+                member.returning = False
                 await self._set(member, "running")
             elif "stopped" in message:
                 stopped = message["stopped"]
@@ -155,9 +158,12 @@ class RunningCluster:
             return
         member.reason = stopped or text
         self.deaths.append(f"{member.name}: {member.reason}")
+        member.returning = self._restart != "never"
         await self._set(member, "dead")
-        if self._restart == "never" or not await self._bring_back(member):
+        if not member.returning or not await self._bring_back(member):
             self._report(f"{member.name} is gone: {member.reason}")
+            member.returning = False
+            await self._set(member, "dead")
 
     async def _bring_back(self, member: Member) -> bool:
         """Restart a node that died, unless it keeps dying."""
@@ -223,6 +229,16 @@ class RunningCluster:
                     await self._changed.wait_for(there)
             except TimeoutError:
                 raise StartFailed(f"{', '.join(names)}: not {state} within {timeout:g} s") from None
+
+    async def all_gone(self) -> None:
+        """Wait until no node runs and none is being restarted."""
+        async with self._changed:
+            await self._changed.wait_for(
+                lambda: all(
+                    member.state == "stopped" or (member.state == "dead" and not member.returning)
+                    for member in self.members.values()
+                )
+            )
 
     @property
     def running(self) -> list[str]:

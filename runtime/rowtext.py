@@ -1,0 +1,212 @@
+"""Rows as text: what `--feed` reads and `--watch` prints.
+
+CSV cells are read by their column's type; tuples and lattice values, and every
+value in JSON lines, are JSON (a row is an array in column order, or an object by
+column name).  Bytes are {"bytes": hex} in JSON, plain text in a CSV cell.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+from bloomish import ir
+from bloomish.errors import BloomishError
+from bloomish.order import order_key
+from bloomish.runtime.evaluator import Row
+from bloomish.runtime.trace import plain_value
+from bloomish.values import Misfit, Values, type_text
+
+Format = Literal["csv", "tsv", "json"]
+
+SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+}
+
+
+class BadRow(BloomishError):
+    """A line that is no row of its collection; the text names file and line."""
+
+
+class RowReader:
+    """Reads the lines of one source as rows of one collection."""
+
+    def __init__(
+        self, source: str, name: str, columns: Sequence[ir.Column], values: Values
+    ) -> None:
+        self._source = source
+        self._name = name
+        self._columns = columns
+        self._forms = [values.conform(one.type) for one in columns]
+
+    @property
+    def _shape(self) -> str:
+        columns = ", ".join(f"{one.name}: {type_text(one.type)}" for one in self._columns)
+        return f"{self._name}({columns})"
+
+    def _bad(self, line: int, what: str) -> BadRow:
+        return BadRow(f"{self._source}:{line}: {what}\n  a row is {self._shape}")
+
+    def rows(self, lines: Iterable[str], form: Format) -> Iterator[Row]:
+        """The rows of all lines.  Raises BadRow at the first that is none."""
+        if form == "json":
+            return self._json(lines)
+        return self._csv(lines, "," if form == "csv" else "\t")
+
+    def _json(self, lines: Iterable[str]) -> Iterator[Row]:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield self.json_row(line, number)
+
+    def json_row(self, line: str, number: int) -> Row:
+        """One line of JSON."""
+        try:
+            data = json.loads(line)
+        except ValueError as fault:
+            raise self._bad(number, f"not JSON: {fault}") from None
+        names = [one.name for one in self._columns]
+        if isinstance(data, dict):
+            if set(data) != set(names):
+                missing = ", ".join(sorted(set(names) - set(data)))
+                unknown = ", ".join(sorted(map(str, set(data) - set(names))))
+                parts = [f"missing: {missing}"] * bool(missing)
+                parts += [f"no such column: {unknown}"] * bool(unknown)
+                raise self._bad(number, "; ".join(parts))
+            data = [data[name] for name in names]
+        elif not isinstance(data, list):
+            if len(names) != 1:
+                raise self._bad(number, f"{line.strip()[:60]} is neither an array nor an object")
+            data = [data]
+        return self._conformed([from_json(value) for value in data], number)
+
+    def _csv(self, lines: Iterable[str], delimiter: str) -> Iterator[Row]:
+        reader = csv.reader(iter(lines), delimiter=delimiter, strict=True)
+        names = [one.name for one in self._columns]
+        order: list[int] | None = None
+        first = True
+        try:
+            for cells in reader:
+                if not cells:
+                    continue
+                if first:
+                    first = False
+                    stripped = [cell.strip().lstrip("\ufeff") for cell in cells]
+                    if sorted(stripped) == sorted(names):
+                        order = [stripped.index(name) for name in names]
+                        continue
+                if len(cells) != len(names):
+                    raise self._bad(reader.line_num, f"{len(cells)} cells for {len(names)} columns")
+                if order is not None:
+                    cells = [cells[place] for place in order]
+                yield self.text_row(cells, reader.line_num)
+        except csv.Error as fault:
+            raise self._bad(reader.line_num, f"not CSV: {fault}") from None
+
+    def text_row(self, cells: Sequence[str], number: int) -> Row:
+        """A row from one text per column."""
+        values = []
+        for cell, column in zip(cells, self._columns, strict=True):
+            try:
+                values.append(_cell(cell, column.type))
+            except ValueError as fault:
+                raise self._bad(number, f"column {column.name}: {fault}") from None
+        return self._conformed(values, number)
+
+    def _conformed(self, values: Sequence[object], number: int) -> Row:
+        if len(values) != len(self._columns):
+            raise self._bad(number, f"{len(values)} values for {len(self._columns)} columns")
+        row = []
+        for value, form, column in zip(values, self._forms, self._columns, strict=True):
+            try:
+                row.append(form(value))
+            except Misfit as fault:
+                raise self._bad(number, f"column {column.name}: {fault}") from None
+        return tuple(row)
+
+
+def from_json(value: object) -> object:
+    """A JSON value as one of the language; an object is a map, or bytes."""
+    if isinstance(value, list):
+        return tuple(map(from_json, value))
+    if isinstance(value, dict):
+        if set(value) == {"bytes"} and isinstance(value["bytes"], str):
+            return bytes.fromhex(value["bytes"])
+        return tuple((key, from_json(item)) for key, item in value.items())
+    return value
+
+
+_BOOLS = {"true": True, "false": False, "1": True, "0": False}
+
+
+def _bool(cell: str) -> bool:
+    try:
+        return _BOOLS[cell.strip().lower()]
+    except KeyError:
+        raise ValueError(f"{cell!r} is not true or false") from None
+
+
+def _number(cell: str, kind: Callable[[str], Any], name: str) -> Any:
+    try:
+        return kind(cell)
+    except ValueError:
+        raise ValueError(f"{cell!r} is not {name}") from None
+
+
+def _cell(cell: str, type_: ir.Type) -> object:
+    """A CSV cell by its column's type.  Raises ValueError."""
+    if isinstance(type_, ir.Lattice) and type_.name in ("Max", "Min"):
+        return None if cell == "" else _cell(cell, type_.args[0])
+    if isinstance(type_, ir.Lattice) and type_.name == "Bool":
+        return _bool(cell)
+    if isinstance(type_, ir.Plain):
+        match type_.name:
+            case "str" | "Address":
+                return cell
+            case "bytes":
+                return cell.encode()
+            case "int":
+                return _number(cell, int, "an int")
+            case "float":
+                return _number(cell, float, "a float")
+            case "bool":
+                return _bool(cell)
+            case _:  # Any: JSON where it is JSON, else text
+                try:
+                    return from_json(json.loads(cell))
+                except ValueError:
+                    return cell
+    try:
+        return from_json(json.loads(cell))
+    except ValueError as fault:
+        raise ValueError(f"{cell!r} is not JSON: {fault}") from None
+
+
+def guess(line: str) -> Format:
+    """The format of a source without a suffix, by its first line."""
+    return "json" if line.lstrip()[:1] in ("[", "{") else "csv"
+
+
+def row_text(name: str, row: Row) -> str:
+    """`done(1, 'a')`: a row for people."""
+    return f"{name}({', '.join(map(value_text, row))})"
+
+
+def value_text(value: object) -> str:
+    """A value as a program writes it; sets in value order."""
+    if isinstance(value, frozenset):
+        return "{" + ", ".join(map(value_text, sorted(value, key=order_key))) + "}"
+    if isinstance(value, tuple):
+        inside = ", ".join(map(value_text, value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    return repr(value)
+
+
+def row_json(row: Row) -> list[object]:
+    """A row for machines."""
+    return [plain_value(value) for value in row]

@@ -1,0 +1,1 @@
+"""The command line's verbs that run programs; cli.py declares their options."""
