@@ -13,20 +13,21 @@ replica sees the same changes in an order of its own.
   the first update on.  Replicas drift apart and stay apart.
 - `DisorderlyCart` only ever adds to a log of requests, and sums it up.  The carts agree in the
   end; the receipt is the sum of what had come by the checkout, and replicas may differ in it.
-- `LatticeCart` keeps the log and the checkout in one lattice.  Its receipt appears when every
-  request that the checkout lists is there, which no order can change.
+- `LatticeCart` keeps requests and checkouts in lattices, and its receipt is a monotone function of
+  both: it appears when every request that the checkout lists is there, in whatever order.
 """
 
 from itertools import product
 
 from bloomish import (
-    Address, Any, Cluster, Key, Lattice, MapUnion, Pair, Program, SetUnion, _, channel, each,
-    function, input, monotone, notin, output, roster, scratch, sum_, table, variables,
+    Address, Any, Cluster, Key, MapUnion, Program, SetUnion, _, channel, each, function, input,
+    notin, output, roster, scratch, sum_, table, variables,
 )
 
-cart, change, item, quantities, quantity, replica, request, requests, session, total = variables(
-    "cart change item quantities quantity replica request requests session total"
+asked, change, item, lists, quantities, quantity = variables(
+    "asked change item lists quantities quantity"
 )
+replica, request, requests, session = variables("replica request requests session")
 
 
 class Shop(Program):
@@ -88,34 +89,45 @@ class DisorderlyCart(Shop):
     )
 
 
-class Order(Lattice):
-    """What is known of one session: what each request asked for, and the checkout.
+@function(monotone=True)
+def bill(
+    asked: MapUnion(int, SetUnion((str, int))), checkouts: SetUnion(Any)
+) -> MapUnion(str, SetUnion(int)):
+    """Item to quantity, once all requests that a checkout lists are known; nothing until then.
 
-    More knowledge is more requests and more checkouts, merged as a pair of unions.  A cart has one
-    checkout, and a request asks for one thing; were there several, every combination would have a
-    bill, so that more knowledge never takes a bill away.
+    More knowledge never takes a bill away: a cart has one checkout and a request asks for one
+    thing, and were there several, every combination would have its bill.
     """
-
-    carrier = Pair(MapUnion(int, SetUnion((str, int))), SetUnion(Any))
-
-    @monotone
-    def bill(self) -> MapUnion(str, SetUnion(int)):
-        """Item to quantity, once all that a checkout lists is known; nothing until then."""
-        asked, checkouts = dict(self[0]), self[1]
-        lines: dict[str, set[int]] = {}
-        for listed in checkouts:
-            for chosen in product(*(sorted(asked.get(request, ())) for request in listed)):
-                total: dict[str, int] = {}
-                for name, change in chosen:
-                    total[name] = total.get(name, 0) + change
-                for name, quantity in total.items():
-                    if quantity > 0:
-                        lines.setdefault(name, set()).add(quantity)
-        return lines
+    known = dict(asked)
+    lines: dict[str, set[int]] = {}
+    for listed in checkouts:
+        for chosen in product(*(known.get(request, ()) for request in listed)):
+            total: dict[str, int] = {}
+            for name, change in chosen:
+                total[name] = total.get(name, 0) + change
+            for name, sum_of_changes in total.items():
+                if sum_of_changes > 0:
+                    lines.setdefault(name, set()).add(sum_of_changes)
+    return lines
 
 
 class LatticeCart(Shop):
-    """Keeps one growing value per session; the receipt is a monotone function of it."""
+    """Keeps what only grows; the receipt is a monotone function of it."""
 
-    orders = table(session=Key(str), order=Order)
+    cart = table(session=Key(str), asked=MapUnion(int, SetUnion((str, int))))
+    checkouts = table(session=Key(str), lists=SetUnion(Any))
     receipt = output(session=str, item=str, quantity=int)
+
+    cart(session, {request: {(item, change)}}) <= Shop.act(_, session, request, item, change)
+    checkouts(session, {requests}) <= Shop.checkout(_, session, requests)
+    receipt(session, item, quantity) <= (
+        cart(session, asked)
+        & checkouts(session, lists)
+        & each(item, quantities, bill(asked, lists))
+        & each(quantity, quantities)
+    )
+
+
+destructive = Cluster(replica=DestructiveCart * 3, shopper=Shopper * 3)
+disorderly = Cluster(replica=DisorderlyCart * 3, shopper=Shopper * 3)
+lattice = Cluster(replica=LatticeCart * 3, shopper=Shopper * 3)

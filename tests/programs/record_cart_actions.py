@@ -1,4 +1,4 @@
-"""Writes programs/data/cart_actions.csv: three devices shopping for 60 households.
+"""Writes programs/data/cart_actions.csv: three devices shopping for 12 households.
 
     python -m tests.programs.record_cart_actions
 
@@ -20,8 +20,8 @@ TARGET = Path(__file__).parents[2] / "programs" / "data" / "cart_actions.csv"
 COLUMNS = ("shopper", "session", "request", "item", "change", "checkout")
 SEED = 2011
 DEVICES = 3
-SESSIONS = 60
-ACTS = 50
+SESSIONS = 12
+ACTS = 250
 LAG = 8.0
 ITEMS = (
     "apples bananas beans beer bread butter carrots cheese coffee eggs flour honey "
