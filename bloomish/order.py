@@ -24,8 +24,8 @@ def order_key(value: object) -> Key:
         return (2, value, 0)
     if kind is str:
         return (3, value)
-    if kind is tuple:
-        return (5, tuple(map(order_key, value)))  # type: ignore[arg-type]
+    if isinstance(value, tuple):
+        return (5, tuple(map(order_key, value)))
     if kind is float:
         return (2, value, 1)
     if kind is bool:
@@ -34,6 +34,6 @@ def order_key(value: object) -> Key:
         return (0,)
     if kind is bytes:
         return (4, value)
-    if kind is frozenset:
-        return (6, tuple(sorted(map(order_key, value))))  # type: ignore[arg-type]
+    if isinstance(value, frozenset):
+        return (6, tuple(sorted(map(order_key, value))))
     raise TypeError(f"{value!r} ({kind.__name__}) is not a value of the language")

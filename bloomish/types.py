@@ -190,13 +190,13 @@ class Typing:
     def _bindings(self, rule: ir.Rule, found: dict[str, ir.Type], give: object) -> None:
         """Variables that `each` and `==` bind; as often as one may wait for another."""
         assert callable(give)
-        waiting = [
+        waiting: list[ir.Literal] = [
             literal
             for literal in rule.body
             if isinstance(literal, ir.Each) or _equality(literal) is not None
         ]
         while waiting:
-            later = []
+            later: list[ir.Literal] = []
             for literal in waiting:
                 if isinstance(literal, ir.Each):
                     if not _known(literal.source, found):
@@ -285,7 +285,7 @@ class Typing:
                 return self._binary(op, left, right, variables)
             case ir.Call(name, args):
                 return self._call(name, args, variables)
-            case ir.Method(name, receiver, args):
+            case ir.Method():
                 return self._method(expr, variables)
             case ir.Size(of):
                 return self._size(of, variables)
@@ -475,6 +475,10 @@ class Typing:
                 case "Pair" | "Lex", ir.TupleExpr(items):
                     return self._parts(expr, items, core.args, variables)
         type_ = self.expr(expr, variables)
+        if isinstance(column, ir.Lattice) and column.name in self.schema.lattices:
+            # what carries a user's lattice is lifted into it
+            if fits(type_, self.schema.lattices[column.name].carrier):
+                return None
         return None if fits(type_, column) else type_text(type_)
 
     def _parts(

@@ -242,9 +242,7 @@ class Reference:
         state = self._state
         parts = [
             _digestible(state.tables),
-            sorted(
-                (name, _ordered(s.events), _ordered(s.view)) for name, s in state.staged.items()
-            ),
+            sorted((name, _keys(s.events), _keys(s.view)) for name, s in state.staged.items()),
             _digestible(state.standing),
             _digestible(state.views),
             sorted(

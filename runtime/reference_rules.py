@@ -126,16 +126,16 @@ class RuleEvaluator:
         for match in matches:
             # plain columns: the value; aggregates: a pair (value, by)
             values = [arg(match) for arg in self._heads(plan, match)]
-            key = order_key(tuple(values[place] for place in plain))
-            groups.setdefault(key, []).append((match, values))
+            group = order_key(tuple(values[place] for place in plain))
+            groups.setdefault(group, []).append((match, values))
         ranks = self._ranks(plan, matches)
         rows = []
         for members in groups.values():
             match, first = members[0]
             values = list(first)
+            key = [first[place] for place in plain]
             for place, arg in enumerate(args):
                 if isinstance(arg, ir.Aggregate) and arg.name != "index":
-                    key = [first[other] for other in plain]
                     pairs = [given[place] for _, given in members]
                     values[place] = self._aggregate(plan, match, arg, key, pairs)
             kept = members if ranks else members[:1]

@@ -67,9 +67,7 @@ def methods_of(type_: ir.Lattice) -> dict[str, LatticeMethod]:
     core = expand(type_)
     inherited = {}
     if core != type_:
-        inherited = {
-            name: _on_structure(method) for name, method in METHODS[core.name].items()
-        }
+        inherited = {name: _on_structure(method) for name, method in METHODS[core.name].items()}
     return inherited | METHODS[type_.name]
 
 
@@ -223,7 +221,9 @@ for _of, _up, _itself in (("Max", True, _max_of_first), ("Min", False, _min_of_f
     _method(_of, "lt", _away, "-+" if _up else "++", (_first,), BOOL if _up else TRUTH)(_LESS)
     _method(_of, "lt_eq", _away, "-+" if _up else "++", (_first,), BOOL if _up else TRUTH)(_LESS_EQ)
     _method(_of, "plus", "morphism", "++" if _up else "+-", (_first,), _itself)(_simple(_moved(1)))
-    _method(_of, "minus", "morphism", "+-" if _up else "++", (_first,), _itself)(_simple(_moved(-1)))
+    _method(_of, "minus", "morphism", "+-" if _up else "++", (_first,), _itself)(
+        _simple(_moved(-1))
+    )
     _method(_of, "value", "plain", "+" if _up else "-", (), _first)(_simple(lambda a: a))
 
 
@@ -253,7 +253,9 @@ _method("SetUnion", "difference", "morphism", "+-", (_set_of_first,), _set_of_fi
 _method("SetUnion", "union", "monotone", "++", (_set_of_first,), _set_of_first)(
     _simple(lambda a, b: a | b)
 )
-_method("SetUnion", "add", "monotone", "+0", (_first,), _set_of_first)(_simple(lambda a, x: a | {x}))
+_method("SetUnion", "add", "monotone", "+0", (_first,), _set_of_first)(
+    _simple(lambda a, x: a | {x})
+)
 _method("SetUnion", "contains_all", "monotone", "+-", (_set_of_first,), TRUTH)(
     _simple(lambda a, b: a >= b)
 )
@@ -287,9 +289,7 @@ def _project(domain: Domain, type_: ir.Lattice) -> Function:
     return lambda a, i: frozenset(x[i] for x in a)
 
 
-@_method(
-    "SetUnion", "group_count", "monotone", "+0", (INT,), lattice("MapUnion", ANY, NUMBER_OF)
-)
+@_method("SetUnion", "group_count", "monotone", "+0", (INT,), lattice("MapUnion", ANY, NUMBER_OF))
 def _group_count(domain: Domain, type_: ir.Lattice) -> Function:
     """How many elements (tuples) have each value in place i."""
 
@@ -450,9 +450,7 @@ def _total(a: Any) -> int:
 
 
 _method("GCounter", "value", "monotone", "+", (), NUMBER_OF)(_simple(_total))
-_method("PNCounter", "value", "plain", "0", (), INT)(
-    _simple(lambda a: _total(a[0]) - _total(a[1]))
-)
+_method("PNCounter", "value", "plain", "0", (), INT)(_simple(lambda a: _total(a[0]) - _total(a[1])))
 _method("PNCounter", "increments", "morphism", "+", (), COUNTER)(_simple(lambda a: a[0]))
 _method("PNCounter", "decrements", "morphism", "+", (), COUNTER)(_simple(lambda a: a[1]))
 
