@@ -40,7 +40,7 @@ from bloomish.readers.pydatalog.normal import Match, Rule
 from bloomish.readers.pydatalog.syntax import parse, parse_query
 
 if TYPE_CHECKING:
-    from bloomish.program import Compiled
+    from bloomish.elaborate import Compiled
 
 ANSWER = "answer"
 """The output that holds the answer of `read_query`'s query."""
