@@ -1,0 +1,106 @@
+"""The fixpoint: modes of all collections, from the least upwards.
+
+Components of the predicate graph are settled in topological order, each by
+iteration, since recursion makes a collection's mode depend on itself.  Modes
+only rise and the transfer rules are monotone, so the result is the least
+fixpoint and each rule is evaluated a bounded number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bloomish.analysis.graph import System, Unit
+from bloomish.analysis.modes import CONST, DET, EVENT, GROW, Mode, worst
+from bloomish.analysis.points import Finding, Origin, Step
+from bloomish.analysis.rules import REFINEMENTS, TRANSFER
+from bloomish.analysis.rules.case import Case, Known
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What the inference says of one rule."""
+
+    unit: Unit
+    mode: Mode
+    findings: tuple[Finding, ...]
+    origins: tuple[Origin, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """Modes of all collections and the conclusions that led to them."""
+
+    system: System
+    known: Known
+    modes: dict[str, Mode]
+    conclusions: tuple[Conclusion, ...]
+
+
+def infer(system: System, verbose: bool = False) -> Inference:
+    """Modes for every collection of a system."""
+    known = Known(system)
+    modes = {id: base(known, id) for id in system.nodes}
+    logs = known.lineage.logs
+    for component in system.components:
+        units = [u for id in component if id not in logs for u in system.producers[id]]
+        again = bool(units)
+        while again:
+            again = False
+            for unit in units:
+                mode = evaluate(known, unit, modes).mode
+                risen = worst((modes[unit.head], mode))
+                if risen is not modes[unit.head]:
+                    modes[unit.head] = risen
+                    again = len(component) > 1 or _reads_itself(system, units)
+    conclusions = []
+    for unit in system.units:
+        case = evaluate(known, unit, modes, verbose)
+        inside = unit.head not in logs
+        conclusions.append(
+            Conclusion(
+                unit,
+                case.mode,
+                tuple(case.findings) if inside else (),
+                tuple(case.origins) if inside else (),
+                tuple(case.steps),
+            )
+        )
+    return Inference(system, known, modes, tuple(conclusions))
+
+
+def _reads_itself(system: System, units: Iterable[Unit]) -> bool:
+    return any(use.node == unit.head for unit in units for use in unit.uses)
+
+
+def evaluate(known: Known, unit: Unit, modes: dict[str, Mode], verbose: bool = False) -> Case:
+    """One rule under all rules of inference."""
+    case = Case(known, unit, modes, verbose)
+    for refinement in REFINEMENTS:
+        refinement(case)
+    for transfer in TRANSFER:
+        transfer(case)
+    return case
+
+
+def base(known: Known, id: str) -> Mode:
+    """What a collection is before any rule: by its kind and the facts given."""
+    system = known.system
+    node = system.nodes[id]
+    if id in known.lineage.logs:
+        return known.lineage.log_mode(id, node.persisted)
+    if node.kind in ("input", "channel"):
+        return GROW if node.persisted else EVENT
+    if node.kind == "periodic":
+        return EVENT
+    mode = CONST
+    for facts in system.facts.get(id, ()):
+        if facts.at is None and node.kind in ("table", "const"):
+            continue
+        if node.persisted:
+            mode = worst((mode, CONST if facts.at in (None, 1) else GROW))
+        else:
+            mode = DET  # there at one tick only
+    return mode
