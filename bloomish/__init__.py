@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bloomish.cluster import Cluster
 from bloomish.collections import (
     channel,
     const,
@@ -21,6 +22,25 @@ from bloomish.columns import Address, Key
 from bloomish.declarations import assume, protocol
 from bloomish.errors import BloomishError, ProgramError
 from bloomish.functions import function
+from bloomish.lattices import (
+    Antichain,
+    Bool,
+    GCounter,
+    Lattice,
+    Lex,
+    LWWRegister,
+    MapUnion,
+    Max,
+    Min,
+    MVRegister,
+    ORSet,
+    Pair,
+    PNCounter,
+    SetUnion,
+    VectorClock,
+    monotone,
+    morphism,
+)
 from bloomish.program import Program, compile
 from bloomish.terms import (
     _,
@@ -49,7 +69,7 @@ from bloomish.terms import (
 )
 from bloomish.version import __version__
 
-_LATTICES = (
+__all__ = [
     "Antichain",
     "Bool",
     "GCounter",
@@ -67,10 +87,6 @@ _LATTICES = (
     "VectorClock",
     "monotone",
     "morphism",
-)
-
-__all__ = [
-    *_LATTICES,
     "Address",
     "BloomishError",
     "Cluster",
@@ -124,13 +140,9 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """What would make the import slow, or is the runtime's, when it is asked for."""
+    """`connect` is the runtime's; it is imported when it is asked for."""
     if name == "connect":
         from bloomish.runtime.host import connect
 
         return connect
-    if name in _LATTICES:
-        from bloomish import lattices
-
-        return getattr(lattices, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

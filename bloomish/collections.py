@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from bloomish import columns as columns_
 from bloomish import ir, scope
-from bloomish.columns import type_text
 from bloomish.errors import ProgramError
 from bloomish.source import comment_at, fail, span_at, user_frame
 from bloomish.terms import Atom, Body, Rule, Term, lift, operator, sorted_rows
+from bloomish.values import type_text
 
 if TYPE_CHECKING:
     from bloomish.program import Program

@@ -137,7 +137,7 @@ class _Builder:
 
     def classes_used(self, classes: frozenset[type[Any]], span: ir.Span) -> None:
         for cls in sorted(classes, key=lambda c: (c.__module__, c.__qualname__)):
-            self.lattice(cls.__ir_decl__(), cls, span)  # type: ignore[attr-defined]
+            self.lattice(cls.__ir_decl__(), cls, span)
 
     # --------------------------------------------------------------- statements
 

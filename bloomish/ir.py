@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal as OneOf
-from typing import Union
 
 # --------------------------------------------------------------------- places
 
@@ -56,7 +55,7 @@ class Lattice:
     args: tuple[Type, ...] = ()
 
 
-Type = Union[Plain, TupleOf, Lattice]
+Type = Plain | TupleOf | Lattice
 
 # ---------------------------------------------------------------- expressions
 
@@ -194,11 +193,11 @@ class Aggregate:
     by: Expr | None = None
 
 
-Expr = Union[
-    Var, Wild, Const, Unary, Binary, Call, Method, Size, Here, Now, TickNumber,
-    Random, TupleExpr, SetExpr, MapExpr,
-]  # fmt: skip
-HeadArg = Union[Expr, Aggregate]
+Expr = (
+    Var | Wild | Const | Unary | Binary | Call | Method | Size | Here | Now | TickNumber
+    | Random | TupleExpr | SetExpr | MapExpr
+)  # fmt: skip
+HeadArg = Expr | Aggregate
 
 # ------------------------------------------------------------------- literals
 
@@ -239,7 +238,7 @@ class Each:
     span: Span = field(default_factory=Span, compare=False)
 
 
-Literal = Union[Atom, Condition, Each]
+Literal = Atom | Condition | Each
 
 # ---------------------------------------------------------- rules and programs
 

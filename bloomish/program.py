@@ -133,9 +133,7 @@ class ProgramMeta(type):
     _bloomish_compiled: Compiled
 
     @classmethod
-    def __prepare__(  # type: ignore[override]
-        metacls, name: str, bases: tuple[type, ...], /, **options: Any
-    ) -> Scope:
+    def __prepare__(metacls, name: str, bases: tuple[type, ...], /, **options: Any) -> Scope:
         frame = user_frame()
         refresh(frame.f_code.co_filename)
         if options:
@@ -148,7 +146,7 @@ class ProgramMeta(type):
         assert isinstance(namespace, ClassBody)
         for literal in namespace.statements.loose.values():
             raise ProgramError(
-                replace(literal._place, text=repr(literal)),  # type: ignore[attr-defined]
+                replace(literal._place, text=repr(literal)),
                 f"`{literal!r}` takes no part in a rule",
                 "join literals by `&`, not by a comma; facts are `link <= [(...)]`",
             )

@@ -17,7 +17,7 @@ from bloomish import ir
 
 if TYPE_CHECKING:
     from bloomish.collections import Collection, Embedding
-    from bloomish.terms import Body, Use
+    from bloomish.terms import Atom, Use
 
 _OPTIMIZED = 0x01  # CO_OPTIMIZED: a function's frame, whose locals are not a namespace
 
@@ -61,7 +61,7 @@ class Statements:
     rules: list[Stated] = field(default_factory=list)
     facts: list[Given] = field(default_factory=list)
     boundaries: list[Boundary] = field(default_factory=list)
-    loose: dict[int, Body] = field(default_factory=dict)  # literals that no rule has taken yet
+    loose: dict[int, Atom] = field(default_factory=dict)  # literals that no rule has taken yet
 
 
 class Scope(dict[str, Any]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import keyword
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, Union
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from bloomish import ir, scope
 from bloomish.errors import ProgramError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bloomish.collections import Collection
     from bloomish.functions import Function
 
-    Use = Union[Collection, Function]
+    Use: TypeAlias = Collection | Function
 
 INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
 NOTHING: frozenset[Any] = frozenset()
@@ -136,10 +136,10 @@ class Term:
         return _compare(">=", self, other)
 
     def __and__(self, other: Any) -> Body:
-        return as_body(self) & other
+        return as_body(self).__and__(other)
 
     def __rand__(self, other: Any) -> Body:
-        return as_body(other) & self
+        return as_body(other).__and__(self)
 
     def __pos__(self) -> NoReturn:
         self._marked("+")

@@ -1,0 +1,98 @@
+"""The command line: one function per verb, no logic.
+
+A verb's work is in `runtime/verbs/` or `analysis/verbs/` and imported when the
+verb is called, so that `bloomish --help` is quick.  An int that a verb returns is its
+exit status; wrong input of any kind, raised as BloomishError, is 2.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from bloomish.errors import BloomishError
+
+TARGET = click.argument("target", metavar="TARGET")
+"""Everywhere the same: path/to/file.py[:Name], package.module[:Name], .ded, .sql, .dl."""
+
+
+def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from bloomish.runtime.verbs.version import version
+
+    click.echo(version())
+    context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="The version, and which evaluator runs programs.",
+)
+def bloomish() -> None:
+    """Distributed programs as rules: which of them need coordination, and real processes
+    that run them.
+
+    TARGET is everywhere path/to/file.py[:Name] or package.module[:Name], where Name is a
+    Program class or a Cluster, or a .ded, .sql or .dl file.
+    """
+
+
+@bloomish.command()
+@TARGET
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["rules", "json"]),
+    default="rules",
+    show_default=True,
+    help="rules: a program file; json: the program as data.",
+)
+def show(target: str, form: str) -> None:
+    """Print a program back: as rules, or as data.
+
+    \b
+    Example:
+        bloomish show programs/vote.py
+        bloomish show programs/kvs.py:Server --format json
+    """
+    from bloomish.show import show
+
+    show(target, form)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The `bloomish` command."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb; gives the exit status.  The one place that catches wrong input."""
+    try:
+        result: Any = bloomish.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="bloomish",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BloomishError as error:
+        click.echo(f"bloomish: {error}", err=True)
+        return 2
+    except BrokenPipeError:  # the reader has seen enough: `bloomish show ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return result if isinstance(result, int) else 0
