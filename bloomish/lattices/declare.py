@@ -23,7 +23,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from bloomish import ir
 from bloomish.lattices.structure import ARITY
@@ -204,9 +204,9 @@ class Lattice(Written):
     if given, are carriers that the check of the laws tries besides its own.
     """
 
-    carrier: ClassVar[Any] = None
-    bottom: ClassVar[Any] = None
-    elements: ClassVar[Any] = ()
+    carrier: Any = None
+    bottom: Any = None
+    elements: Any = ()
 
     @staticmethod
     def merge(a: Any, b: Any) -> Any:

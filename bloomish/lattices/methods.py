@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol
 
 from bloomish import ir
 from bloomish.lattices.operations import Operations, above, sorted_pairs
-from bloomish.lattices.structure import ADDRESS, ANY, ARITY, BOOL, INT, expand, lattice
+from bloomish.lattices.structure import ADDRESS, ANY, ARITY, BOOL, FLOAT, INT, expand, lattice
 from bloomish.order import order_key
 
 Polarity = Literal["+", "-", "0"]
@@ -41,6 +41,7 @@ class LatticeMethod:
 
     `parameters` gives the types of the arguments after the receiver, `result`
     that of the value, `bind` the function (receiver, *arguments) -> value.
+    `applies` says for which arguments of the lattice there is such a method.
     """
 
     name: str
@@ -49,6 +50,11 @@ class LatticeMethod:
     parameters: Callable[[ir.Lattice], tuple[ir.Type, ...]]
     result: Callable[[ir.Lattice, tuple[ir.Type, ...]], ir.Type]
     bind: Callable[[Domain, ir.Lattice], Function]
+    applies: Callable[[ir.Lattice], bool] = lambda type_: True
+
+
+class OutOfDomain(ValueError):
+    """An argument that the method is not for: it fails the tick."""
 
 
 class NoSuchMethod(LookupError):
@@ -68,7 +74,8 @@ def methods_of(type_: ir.Lattice) -> dict[str, LatticeMethod]:
     inherited = {}
     if core != type_:
         inherited = {name: _on_structure(method) for name, method in METHODS[core.name].items()}
-    return inherited | METHODS[type_.name]
+    found = inherited | METHODS[type_.name]
+    return {name: method for name, method in found.items() if method.applies(type_)}
 
 
 def method_of(
@@ -96,6 +103,7 @@ def _on_structure(method: LatticeMethod) -> LatticeMethod:
         lambda type_: method.parameters(expand(type_)),
         lambda type_, args: method.result(expand(type_), args),
         lambda domain, type_: method.bind(domain, expand(type_)),
+        lambda type_: method.applies(expand(type_)),
     )
 
 
@@ -131,6 +139,7 @@ def _method(
     polarity: str,
     parameters: tuple[_Type, ...],
     result: _Type,
+    applies: Callable[..., bool] = lambda *args: True,
 ) -> Callable[[Callable[..., Function]], Callable[..., Function]]:
     """Registers `make(operations of the parts..., receiver's type) -> function`.
 
@@ -158,6 +167,7 @@ def _method(
             parameter_types,
             result_type,
             make,
+            lambda type_: applies(*type_.args),
         )
         return make
 
@@ -166,6 +176,14 @@ def _method(
 
 def _simple(function: Function) -> Callable[[Domain, ir.Lattice], Function]:
     return lambda domain, type_: function
+
+
+def _is_number(a: ir.Type) -> bool:
+    return a in (INT, FLOAT)
+
+
+def _is_tuple(a: ir.Type) -> bool:
+    return isinstance(a, ir.TupleOf)
 
 
 def _first(a: ir.Type, *rest: ir.Type) -> ir.Type:
@@ -220,10 +238,11 @@ for _of, _up, _itself in (("Max", True, _max_of_first), ("Min", False, _min_of_f
     )
     _method(_of, "lt", _away, "-+" if _up else "++", (_first,), BOOL if _up else TRUTH)(_LESS)
     _method(_of, "lt_eq", _away, "-+" if _up else "++", (_first,), BOOL if _up else TRUTH)(_LESS_EQ)
-    _method(_of, "plus", "morphism", "++" if _up else "+-", (_first,), _itself)(_simple(_moved(1)))
-    _method(_of, "minus", "morphism", "+-" if _up else "++", (_first,), _itself)(
-        _simple(_moved(-1))
-    )
+    for _name, _sign in (("plus", 1), ("minus", -1)):
+        _with = "++" if _up == (_sign == 1) else "+-"
+        _method(_of, _name, "morphism", _with, (_first,), _itself, _is_number)(
+            _simple(_moved(_sign))
+        )
     _method(_of, "value", "plain", "+" if _up else "-", (), _first)(_simple(lambda a: a))
 
 
@@ -266,43 +285,60 @@ _method("SetUnion", "elements", "plain", "0", (), ANY)(
 )
 
 
-@_method("SetUnion", "product", "morphism", "++", (ANY,), _PRODUCT)
+ANY_SET = lattice("SetUnion", ANY)
+
+
+@_method("SetUnion", "product", "morphism", "++", (ANY_SET,), _PRODUCT)
 def _product(domain: Domain, type_: ir.Lattice) -> Function:
     return lambda a, b: frozenset((x, y) for x in a for y in b)
 
 
-@_method("SetUnion", "eqjoin", "morphism", "++00", (ANY, INT, INT), _PRODUCT)
+def _place(x: Any, i: int) -> Any:
+    if not isinstance(x, tuple) or not 0 <= i < len(x):
+        raise OutOfDomain(f"{x!r} has no place {i}")
+    return x[i]
+
+
+@_method("SetUnion", "eqjoin", "morphism", "++00", (ANY_SET, INT, INT), _PRODUCT, _is_tuple)
 def _eqjoin(domain: Domain, type_: ir.Lattice) -> Function:
     """Pairs of tuples that agree: place i of mine with place j of theirs."""
 
     def eqjoin(a: Any, b: Any, i: int, j: int) -> Any:
         theirs: dict[Any, list[Any]] = {}
         for y in b:
-            theirs.setdefault(order_key(y[j]), []).append(y)
-        return frozenset((x, y) for x in a for y in theirs.get(order_key(x[i]), ()))
+            theirs.setdefault(order_key(_place(y, j)), []).append(y)
+        return frozenset((x, y) for x in a for y in theirs.get(order_key(_place(x, i)), ()))
 
     return eqjoin
 
 
-@_method("SetUnion", "project", "morphism", "+0", (INT,), lattice("SetUnion", ANY))
+@_method("SetUnion", "project", "morphism", "+0", (INT,), ANY_SET, _is_tuple)
 def _project(domain: Domain, type_: ir.Lattice) -> Function:
-    return lambda a, i: frozenset(x[i] for x in a)
+    return lambda a, i: frozenset(_place(x, i) for x in a)
 
 
-@_method("SetUnion", "group_count", "monotone", "+0", (INT,), lattice("MapUnion", ANY, NUMBER_OF))
+@_method(
+    "SetUnion",
+    "group_count",
+    "monotone",
+    "+0",
+    (INT,),
+    lattice("MapUnion", ANY, NUMBER_OF),
+    _is_tuple,
+)
 def _group_count(domain: Domain, type_: ir.Lattice) -> Function:
     """How many elements (tuples) have each value in place i."""
 
     def group_count(a: Any, i: int) -> Any:
         counts: dict[Any, int] = {}
         for x in a:
-            counts[x[i]] = counts.get(x[i], 0) + 1
+            counts[_place(x, i)] = counts.get(x[i], 0) + 1
         return sorted_pairs(counts)
 
     return group_count
 
 
-@_method("SetUnion", "positive_sum", "monotone", "+", (), _max_of_first)
+@_method("SetUnion", "positive_sum", "monotone", "+", (), _max_of_first, _is_number)
 def _positive_sum(domain: Domain, type_: ir.Lattice) -> Function:
     """The sum of the different numbers above zero (Bud's LPSet)."""
     return lambda a: sum(sorted(x for x in a if x > 0))
@@ -331,7 +367,7 @@ _method("MapUnion", "size", "monotone", "+", (), NUMBER_OF)(_simple(len))
 _method("MapUnion", "items", "plain", "0", (), ANY)(_simple(lambda a: a))
 
 
-@_method("MapUnion", "filter", "morphism", "+", (), _set_of_first)
+@_method("MapUnion", "filter", "morphism", "+", (), _set_of_first, lambda k, v: v == TRUTH)
 def _filter(domain: Domain, type_: ir.Lattice) -> Function:
     """The keys whose value, a Bool, is true."""
     return lambda a: frozenset(k for k, v in a if v is True)
@@ -432,9 +468,9 @@ def _concurrent(domain: Domain, type_: ir.Lattice) -> Function:
 
 def _add(a: Any, key: Any, n: int) -> Any:
     if n < 0:
-        raise ValueError(f"a count never falls, and {n} is below zero")
+        raise OutOfDomain(f"a count never falls, and {n} is below zero")
     counts = dict(a)
-    counts[key] = counts.get(key, 0) + n
+    counts[key] = max(counts.get(key, 0), 0) + n
     return sorted_pairs(counts)
 
 
@@ -475,7 +511,7 @@ def _tagged(element: ir.Type) -> ir.Type:
     return lattice("SetUnion", ir.TupleOf((element, ANY)))
 
 
-_method("ORSet", "contains", "plain", "0", (_first,), BOOL)(
+_method("ORSet", "contains", "plain", "00", (_first,), BOOL)(
     _simple(lambda a, x: any(order_key(y) == order_key(x) for y, _ in a[0] - a[1]))
 )
 _method("ORSet", "elements", "plain", "0", (), _set_of_first)(
