@@ -70,6 +70,30 @@ def show(target: str, form: str) -> None:
     show(target, form)
 
 
+@bloomish.command()
+@click.option(
+    "--actions", type=click.IntRange(min=1), metavar="N", help="Only the first N recorded acts."
+)
+@click.option(
+    "--evaluator",
+    type=click.Choice(["auto", "engine", "reference"]),
+    default="auto",
+    show_default=True,
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def demo(actions: int | None, evaluator: str, form: str) -> int:
+    """Three shopping carts on six processes each, their replicas side by side.
+
+    \b
+    Example:
+        bloomish demo
+        bloomish demo --actions 500 --format json
+    """
+    from bloomish.runtime.verbs.demo import demo
+
+    return demo(actions, evaluator, form)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The `bloomish` command."""
     sys.exit(run(arguments))
