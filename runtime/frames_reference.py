@@ -88,7 +88,6 @@ def decode(
             ext_hook=_Extension,
             use_list=False,
             strict_map_key=False,
-            max_buffer_size=FRAME_MAXIMUM,
         )
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
         return "", [], [Refusal(f"not MessagePack: {type(error).__name__}: {error}")]

@@ -437,7 +437,7 @@ class Plan:
         tests = []
         for place in later:
             test = self._same_as(start + place, atom.args[place], schema.types[place])
-            if self._quick:
+            if self._quick and variables(atom.args[place]) <= self.layout.slots.keys():
                 tests.append(test)
             else:
                 self._deferred.append(self._test(test))
