@@ -59,6 +59,7 @@ class Bodies:
     def __init__(self, where: Places) -> None:
         self.where = where
         self.named: set[str] = set()
+        self.constants: dict[str, object] = {}  # `size = 5`, for later statements
 
     def begin(self) -> None:
         """A new statement."""
@@ -176,6 +177,8 @@ class Bodies:
         return keys, Sig(node.value.id, len(keys) + 1, function=True)
 
     def _name(self, name: str) -> Term:
+        if name in self.constants:
+            return C(self.constants[name])
         if name[0] in "ABCDEFGHIJKLMNOPQRSTUVWXYZ_":
             self.named.add(name)
             return V(name)

@@ -13,7 +13,7 @@ import re
 
 from bloomish.errors import ProgramError
 from bloomish.ir import Span
-from bloomish.readers.pydatalog.clauses import Clause, Fact, Query, Source
+from bloomish.readers.pydatalog.clauses import C, Clause, Fact, Query, Source
 from bloomish.readers.pydatalog.heads import Heads
 from bloomish.readers.refusal import refusal
 
@@ -142,6 +142,11 @@ class _Statements:
             return
         if isinstance(target, ast.Tuple) and _makes_terms(node.value):
             return
+        if isinstance(target, ast.Name):
+            value = self.heads.term(node.value)
+            if isinstance(value, C):
+                self.heads.constants[target.id] = value.value
+                return
         if not isinstance(target, ast.Subscript):
             raise self._no(node, "only a function's value can be assigned, as in f['a'] = 1")
         self._settled(node)
