@@ -19,7 +19,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from bloomish.runtime.cluster import RunningCluster, launch
 from bloomish.runtime.evaluators import chosen
@@ -33,7 +32,8 @@ CARTS = {
 }
 SHOPPERS = ("shopper-0", "shopper-1", "shopper-2")
 REPLICAS = ("replica-0", "replica-1", "replica-2")
-EXAMPLES = 5
+EXAMPLES = 4
+WIDTH = 11  # of a replica's column
 
 Act = tuple[str, tuple[Any, ...]]  # the input that takes it, and the row
 Holdings = dict[str, dict[str, int]]  # session -> item -> quantity
@@ -58,8 +58,15 @@ class Outcome:
     def differing(self, what: str) -> list[str]:
         """The sessions in which the replicas' `carts` or `receipts` are not equal."""
         held: list[Holdings] = [getattr(one, what) for one in self.replicas.values()]
-        sessions = sorted(set().union(*held))
-        return [s for s in sessions if any(one.get(s) != held[0].get(s) for one in held)]
+        return [
+            session
+            for session in sorted(self.sessions(what))
+            if any(one.get(session) != held[0].get(session) for one in held)
+        ]
+
+    def sessions(self, what: str) -> set[str]:
+        """The sessions of which some replica holds anything."""
+        return {session for one in self.replicas.values() for session in getattr(one, what)}
 
 
 def recorded(limit: int | None) -> dict[str, list[Act]]:
@@ -126,27 +133,28 @@ def holdings(rows: Sequence[tuple[Any, ...]]) -> Holdings:
 # ----------------------------------------------------------------------- report
 
 
-def side_by_side(outcomes: Sequence[Outcome], what: str, title: str) -> Table:
+def side_by_side(outcomes: Sequence[Outcome], what: str) -> list[str]:
     """A line per session, a column per replica: how many units it holds."""
-    shown = Table(title=title, box=None, title_justify="left", title_style="bold")
-    shown.add_column("session")
-    for outcome in outcomes:
-        for number, replica in enumerate(outcome.replicas):
-            head = f"{outcome.program}\n{replica}" if number == 0 else f"\n{replica}"
-            shown.add_column(head, justify="right", no_wrap=True)
-        shown.add_column("")
-    sessions = sorted({s for o in outcomes for r in o.replicas.values() for s in getattr(r, what)})
+    names = "".join(f"  {outcome.program:<{3 * WIDTH + 8}}" for outcome in outcomes)
+    replicas = "".join(f"{name:>{WIDTH}}" for name in REPLICAS)
+    lines = [
+        f"{'':8}{names}".rstrip(),
+        f"{'session':8}" + "          ".join([replicas] * len(outcomes)),
+    ]
     differ = [set(outcome.differing(what)) for outcome in outcomes]
-    for session in sessions:
-        cells = [session]
+    for session in sorted({s for outcome in outcomes for s in outcome.sessions(what)}):
+        line = f"{session:8}"
         for outcome, differing in zip(outcomes, differ, strict=True):
-            style = "red" if session in differing else "green"
-            for replica in outcome.replicas.values():
-                units = sum(getattr(replica, what).get(session, {}).values())
-                cells.append(f"[{style}]{units}[/{style}]")
-            cells.append("[red]differ[/red]" if session in differing else "")
-        shown.add_row(*cells)
-    return shown
+            units = [
+                sum(getattr(replica, what).get(session, {}).values())
+                for replica in outcome.replicas.values()
+            ]
+            colour = "red" if session in differing else "green"
+            counts = "".join(f"{count:>{WIDTH}}" for count in units)
+            word = "  [red]differ[/red]  " if session in differing else " " * 10
+            line += f"[{colour}]{counts}[/{colour}]{word}"
+        lines.append(line.rstrip())
+    return lines
 
 
 def examples(outcome: Outcome, what: str) -> list[str]:
@@ -167,7 +175,7 @@ def conclusion(outcome: Outcome) -> list[str]:
     lines = []
     for what in ("carts", "receipts"):
         differing = outcome.differing(what)
-        sessions = {s for one in outcome.replicas.values() for s in getattr(one, what)}
+        sessions = outcome.sessions(what)
         text = (
             f"[red]replicas disagree[/red] on {len(differing)} of {len(sessions)}"
             if differing
@@ -200,17 +208,24 @@ def broken_promises(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def print_report(outcomes: Sequence[Outcome], console: Console) -> None:
-    console.print(side_by_side(outcomes, "carts", "Units in the carts, replica by replica"))
-    console.print()
-    console.print(side_by_side(outcomes, "receipts", "Units on the receipts"))
+    wide = console.width >= 8 + len(outcomes) * (3 * WIDTH + 10)
+    groups = [outcomes] if wide else [[outcome] for outcome in outcomes]
+    for what, title in (("carts", "Units in the carts"), ("receipts", "Units on the receipts")):
+        console.print(f"[bold]{title}, replica by replica[/bold]")
+        for group in groups:
+            for line in side_by_side(group, what):
+                console.print(line, highlight=False)
+            console.print()
     for outcome in outcomes:
-        console.print(f"\n[bold]{outcome.program}[/bold] {MEANING[outcome.program]}")
+        console.print(f"[bold]{outcome.program}[/bold] {MEANING[outcome.program]}")
         for line in conclusion(outcome):
-            console.print(line)
+            console.print(line, highlight=False)
+        console.print()
     console.print(
-        "\nDisagreement of the first cart, and of the second one's receipts, is what the CALM "
-        "papers predict;\n`bloomish check` finds the rules that are to blame without running "
-        f"anything: bloomish check {MODULE}:DestructiveCart"
+        "That the first cart disagrees, and the second one on receipts, is what the CALM papers\n"
+        "predict. Which rules are to blame can be had without running anything:\n"
+        f"    bloomish check {MODULE}:DestructiveCart",
+        highlight=False,
     )
 
 
