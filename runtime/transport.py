@@ -265,6 +265,7 @@ class Link:
     async def _connect(self) -> None:
         shared, limits = self.shared, self.shared.limits
         wait = limits.backoff_first
+        failures = 0
         while True:
             connection: Outgoing | None = None
             try:
@@ -275,7 +276,8 @@ class Link:
             except (OSError, ssl.SSLError, UnknownNode, TimeoutError) as fault:
                 if connection is not None:
                     connection.abort()
-                if not self.unreachable:
+                failures += 1
+                if failures == 2:  # a first failure may be a cluster that stops
                     why = str(fault) or "it does not answer"
                     shared.complain("dial", f"{self.peer} cannot be reached, trying on: {why}")
                 self.unreachable = True
