@@ -70,6 +70,7 @@ from bloomish.terms import (
 from bloomish.version import __version__
 
 __all__ = [
+    "Any",
     "Antichain",
     "Bool",
     "GCounter",

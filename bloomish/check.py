@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bloomish import ir
-from bloomish.errors import ProgramError
+from bloomish.errors import ProgramError, counted
 from bloomish.pretty import expr_text
 from bloomish.safety import order_body
 from bloomish.schema import Schema
@@ -76,7 +76,7 @@ def _atom(schema: Schema, span: ir.Span, name: str, given: int) -> None:
     if len(found.columns) != given:
         raise ProgramError(
             span,
-            f"`{name}` has {len(found.columns)} columns and is given {given}",
+            f"`{name}` has {counted(len(found.columns), 'column')} and is given {given}",
             f"write `{name}({', '.join(column.name for column in found.columns)})`",
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -92,6 +93,53 @@ def demo(actions: int | None, evaluator: str, form: str) -> int:
     from bloomish.runtime.verbs.demo import demo
 
     return demo(actions, evaluator, form)
+
+
+@bloomish.command()
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@click.option("--nodes", metavar="A,B,C", default="", help="The nodes, by name (.ded).")
+@click.option("--eot", type=click.IntRange(min=1), required=True, help="The last tick.")
+@click.option(
+    "--eff",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Messages may be lost at ticks before this one.",
+)
+@click.option(
+    "--crashes",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="At most so many nodes crash.",
+)
+@click.option(
+    "--crash",
+    "mode",
+    type=click.Choice(["zombie", "frozen"]),
+    default="zombie",
+    show_default=True,
+    help="zombie: a crashed node sends nothing; frozen: it does nothing.",
+)
+@click.option("--exhaustive", is_flag=True, help="Try every fault set instead of searching.")
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many runs (status 3).")
+@click.option("--trace", type=click.Path(path_type=Path), help="Write the failing run's trace.")
+@click.option("--lineage", type=click.Path(path_type=Path), help="Write post's lineage (.dot).")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def ldfi(targets: tuple[str, ...], **options: Any) -> int:
+    """Find faults that break a program, or certify that none do within bounds.
+
+    A program states what must hold at the end: `post(X)` wherever `pre(X)` holds. Status 0:
+    certified; 1: counterexample.
+
+    \b
+    Example:
+        bloomish ldfi programs/dedalus/broadcast_retry.ded --nodes a,b,c --eot 6 --eff 4
+        bloomish ldfi two.ded agreement.ded --nodes C,a,b --eot 9 --eff 1 --crashes 1
+    """
+    from bloomish.runtime.verbs.ldfi import Options, ldfi
+
+    return ldfi(targets, Options(**options))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from bloomish import columns as columns_
 from bloomish import ir, scope
-from bloomish.errors import ProgramError
+from bloomish.errors import ProgramError, counted
 from bloomish.source import comment_at, fail, span_at, user_frame
 from bloomish.terms import Atom, Body, Rule, Term, lift, operator, sorted_rows
 from bloomish.values import type_text
@@ -68,7 +68,7 @@ class Collection:
         self._needs_name()
         if len(args) > len(names) or (len(args) < len(names) and not kwargs):
             fail(
-                f"`{self.name}` has {_count(len(names), 'column')} and is given {len(args)}",
+                f"`{self.name}` has {counted(len(names), 'column')} and is given {len(args)}",
                 f"write `{self.name}({', '.join(names)})`, or name columns by keyword and leave "
                 "the others free",
             )
@@ -150,6 +150,11 @@ class Collection:
 
     def _needs_name(self) -> None:
         if self._declared._data.name == "":
+            if scope.current() is None:
+                fail(
+                    f"a {self.kind} outside the body of a Program class",
+                    "declare it, and state rules over it, inside `class Name(Program):`",
+                )
             fail(
                 f"a {self.kind} that has no name yet",
                 "assign it in the body of a Program class, and use it there: "
@@ -197,7 +202,7 @@ class Collection:
         if mine != theirs:
             raise ProgramError(
                 span,
-                f"`{self.name}` has {_count(mine, 'column')} and `{source.name}` has {theirs}",
+                f"`{self.name}` has {counted(mine, 'column')} and `{source.name}` has {theirs}",
                 "name the columns: "
                 f"`{self.name}(...) {op} {source.name}"
                 f"({', '.join(column.name for column in source.columns)})`",
@@ -423,7 +428,3 @@ def roster(role: Any = None, **columns: Any) -> Collection:
     if columns or not isinstance(role, str) or not role.isidentifier():
         fail(f"`roster({role!r})`: not a role's name", 'write `roster("server")`')
     return _declare("roster", {"address": columns_.Address}, role=role)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

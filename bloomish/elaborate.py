@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bloomish import ir, rename
 from bloomish.collections import Collection, Embedding
-from bloomish.errors import ProgramError
+from bloomish.errors import ProgramError, counted
 from bloomish.externals import Externals
 from bloomish.functions import Function
 from bloomish.scope import Boundary, Given, Scope, Stated
@@ -191,7 +191,8 @@ def _row(
     if len(row) != wanted:
         raise ProgramError(
             span,
-            f"the fact {tuple(row)!r} has {len(row)} columns, and `{collection.name}` has {wanted}",
+            f"the fact {tuple(row)!r} has {counted(len(row), 'column')}, and "
+            f"`{collection.name}` has {wanted}",
             f"a row is a tuple: ({names})",
         )
     found = []

@@ -15,14 +15,15 @@ class ProgramError(BloomishError):
     """A program that cannot be meant as written.
 
     `span` is the place and the text of the rule (or declaration), `what` says
-    what is wrong with it, `mend` what would be right.
+    what is wrong with it, `mend` what would be right; `notes` are lines in between.
     """
 
-    def __init__(self, span: Span, what: str, mend: str = "") -> None:
-        super().__init__(span, what, mend)
+    def __init__(self, span: Span, what: str, mend: str = "", notes: tuple[str, ...] = ()) -> None:
+        super().__init__(span, what, mend, notes)
         self.span = span
         self.what = what
         self.mend = mend
+        self.notes = notes
 
     @property
     def rule(self) -> str:
@@ -33,11 +34,17 @@ class ProgramError(BloomishError):
         place = where(self.span)
         lines = [f"{place}: {self.what}" if place else self.what]
         lines += [f"    {line}" if line else "" for line in self.span.text.splitlines()]
+        lines += [f"  {note}" for note in self.notes]
         if self.mend:
             first, *more = self.mend.splitlines()
             lines.append(f"  mend: {first}")
             lines += [f"        {line}" for line in more]
         return "\n".join(lines)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 column`, `2 columns`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def where(span: Span) -> str:

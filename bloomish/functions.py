@@ -14,6 +14,7 @@ from typing import Any, overload
 from bloomish import ir, scope
 from bloomish.columns import column_type
 from bloomish.errors import ProgramError
+from bloomish.source import definition
 from bloomish.terms import Term, _operand
 
 
@@ -69,7 +70,7 @@ def _declaration(
     code = getattr(python, "__code__", None)
     span = ir.Span()
     if code is not None:
-        span = ir.Span(code.co_filename, code.co_firstlineno, 1, f"def {python.__name__}(...)")
+        span = definition(code)
     if code is None or not python.__name__.isidentifier():
         raise ProgramError(
             span,

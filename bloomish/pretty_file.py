@@ -128,11 +128,7 @@ class _File(Writer):
     def type(self, type_: ir.Type) -> str:
         """A column's type as it is written; imports what it names."""
         if isinstance(type_, ir.Plain):
-            if type_.name in ("Address",):
-                return self.word("Address")
-            if type_.name == "Any":
-                self.outside.setdefault("typing", set()).add("Any")
-            return type_.name
+            return self.word(type_.name) if type_.name in ("Address", "Any") else type_.name
         if isinstance(type_, ir.TupleOf):
             inside = ", ".join(map(self.type, type_.items))
             return f"({inside}{',' if len(type_.items) == 1 else ''})"
@@ -159,9 +155,7 @@ class _File(Writer):
         if declared:
             blocks.append("\n".join(declared))
         text = "\n\n".join(blocks)
-        for block in self.blocks:
-            text += f"\n\n\n{block}" if block.startswith("class ") else f"\n\n{block}"
-        return text + "\n"
+        return "\n\n\n".join([text, *self.blocks]) + "\n"
 
     def _declare_variables(self) -> list[str]:
         good = {
@@ -171,8 +165,10 @@ class _File(Writer):
         }
         lines = []
         names = list(good)
-        for start in range(0, len(names), 8):
-            some = names[start : start + 8]
+        while names:
+            some = [names.pop(0)]
+            while names and 2 * len(" ".join([*some, names[0]])) + len(some) < WIDTH - 20:
+                some.append(names.pop(0))
             left = ", ".join(good[name] for name in some)
             lines.append(f'{left} = {self.word("variables")}("{" ".join(some)}")')
         for name, python in self.variables.items():
@@ -350,7 +346,13 @@ def _import(module: str, names: dict[str, str]) -> str:
     line = f"from {module} import {', '.join(inside)}"
     if len(line) <= WIDTH:
         return line
-    return "\n".join(_broken(f"from {module} import (", inside, ")", ","))
+    lines = [""]
+    for item in inside:
+        if len(lines[-1]) + len(item) + 6 > WIDTH:
+            lines.append("")
+        lines[-1] += f" {item},"
+    body = "\n".join(f"   {line}" for line in lines)
+    return f"from {module} import (\n{body}\n)"
 
 
 def _broken(start: str, items: Iterable[str], end: str, comma: str, spare: int = 0) -> list[str]:

@@ -6,12 +6,13 @@ program of it, checks it, and keeps it with the class (`Server.ir`).
 
 from __future__ import annotations
 
+import ast
 import builtins
 import difflib
 import keyword
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import FrameType
 from typing import Any, NoReturn
 
 from bloomish import ir
@@ -20,7 +21,7 @@ from bloomish.collections import Collection, Embedding
 from bloomish.elaborate import Compiled, compiled, elaborate, inherited
 from bloomish.errors import BloomishError, ProgramError
 from bloomish.scope import Scope
-from bloomish.source import fail, refresh, span_at, user_frame
+from bloomish.source import fail, refresh, span_at, statement_at, user_frame
 from bloomish.values import Values
 
 
@@ -85,9 +86,9 @@ class ClassBody(Scope):
             or name in frame.f_builtins
         ):
             raise KeyError(name)
-        raise ProgramError(span_at(frame), *self._unknown(name, frame.f_globals))
+        raise ProgramError(span_at(frame), *self._unknown(name, frame))
 
-    def _unknown(self, name: str, outside: Mapping[str, Any]) -> tuple[str, str]:
+    def _unknown(self, name: str, frame: FrameType) -> tuple[str, str]:
         if name in self.inherited:
             owner = self.inherited[name]
             return (
@@ -98,15 +99,16 @@ class ClassBody(Scope):
 
         if name in bloomish.__all__:
             return f"`{name}` is not imported", f"write `from bloomish import {name}`"
-        near = difflib.get_close_matches(
-            name, [n for n in (*self, *outside) if not n.startswith("__")], 1
+        known = [n for n in (*self, *frame.f_globals) if not n.startswith("__")]
+        near = difflib.get_close_matches(name, known, 1)
+        meant = f"write `{near[0]}` if that is meant; else " if near else ""
+        node = statement_at(frame)
+        called = node is not None and any(
+            isinstance(part, ast.Call) and getattr(part.func, "id", "") == name
+            for part in ast.walk(node)
         )
-        meant = f"`{near[0]}` is near; " if near else ""
-        return (
-            f"`{name}` is not known here",
-            f"{meant}declare it before it is used: a collection by `{name} = table(...)`, a "
-            f'variable by `{name} = variables("{name}")`',
-        )
+        declare = f"{name} = table(...)" if called else f'{name} = variables("{name}")'
+        return f"`{name}` is not known here", f"{meant}declare it before it is used: `{declare}`"
 
 
 _RESERVED = frozenset({"ir", "mro"})
@@ -158,9 +160,9 @@ class ProgramMeta(type):
         return cls
 
     def __call__(cls, *args: Any, **kwargs: Any) -> NoReturn:
-        raise BloomishError(
-            f"{cls.__name__} is a program, of which Python makes no instances: "
-            f"run it in a cluster, `Cluster(node={cls.__name__})`"
+        fail(
+            f"{cls.__name__} is a program, of which Python makes no instances",
+            f"run it in a cluster: `Cluster(node={cls.__name__})`",
         )
 
     def __mul__(cls, size: int) -> Replicated:

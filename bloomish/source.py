@@ -11,6 +11,7 @@ import ast
 import itertools
 import linecache
 import sys
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import NoReturn
 
@@ -150,20 +151,34 @@ def comment_at(frame: FrameType) -> str:
     return rest.removeprefix("#").strip() if rest.startswith("#") else ""
 
 
+def definition(code: CodeType) -> Span:
+    """The line of a function's `def`, below its decorators."""
+    lines = linecache.getlines(code.co_filename)
+    for number in range(code.co_firstlineno, len(lines) + 1):
+        text = lines[number - 1].strip()
+        if text.startswith(("def ", "async def ", "lambda ")):
+            return Span(code.co_filename, number, 1, text)
+    return Span(code.co_filename, code.co_firstlineno, 1)
+
+
 def fail(what: str, mend: str = "") -> NoReturn:
     """Refuse what the user's innermost frame is doing."""
     raise ProgramError(span_at(user_frame()), what, mend)
 
 
-def enclosing(frame: FrameType, kinds: tuple[type[ast.AST], ...]) -> ast.AST | None:
-    """The innermost node of these kinds round what a frame evaluates."""
+def enclosing(
+    frame: FrameType,
+    kinds: tuple[type[ast.AST], ...],
+    suits: Callable[[ast.AST], bool] = lambda node: True,
+) -> ast.AST | None:
+    """The innermost suitable node of these kinds round what a frame evaluates."""
     statement = statement_at(frame)
     if statement is None:
         return None
     at = _positions.at(frame)
     found: ast.AST | None = None
     for node in itertools.chain([statement], ast.walk(statement)):
-        if isinstance(node, kinds):
+        if isinstance(node, kinds) and suits(node):
             start = (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
             end = (getattr(node, "end_lineno", 0), getattr(node, "end_col_offset", 0))
             if start <= at < end:

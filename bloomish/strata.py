@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bloomish import ir
 from bloomish.errors import ProgramError, where
+from bloomish.pretty import rule_text
 from bloomish.schema import Schema, schema_of
 
 
@@ -119,19 +120,18 @@ def strata(program: ir.Program | Schema) -> list[list[str]]:
 
 def _unstratifiable(schema: Schema, rule: ir.Rule, edge: Edge, component: set[str]) -> ProgramError:
     path = _path(schema, edge.source, rule.head, component)
-    lines = [f"`{rule.head}` depends on its own {edge.why} within one tick:"]
+    notes = []
     for step, reads, why in [(rule, edge.source, edge.why), *path]:
-        note = f" ({why})" if why else ""
+        how = f", by {why}" if why else ""
         place = where(step.span)
-        lines.append(f"  {step.head} needs {reads}{note}: rule {step.name}, {place}".rstrip(", "))
-        if step is not rule:
-            lines += [f"      {line}" for line in step.span.text.splitlines()]
-    return ProgramError(
-        rule.span,
-        "\n".join(lines),
-        f"break the cycle with `<+`, so that `{rule.head}` changes at the next tick, "
-        f"or derive {edge.source} without {rule.head}",
-    )
+        notes.append(f"{step.head} needs {reads}{how}: {step.name}{f' at {place}' * bool(place)}")
+        if path:
+            notes += [f"    {line}" for line in (step.span.text or rule_text(step)).splitlines()]
+    mend = f"break the cycle with `<+`, so that `{rule.head}` changes at the next tick"
+    if path:
+        mend += f", or derive `{edge.source}` without `{rule.head}`"
+    what = f"`{rule.head}` depends on its own {edge.why} within one tick"
+    return ProgramError(rule.span, what, mend, tuple(notes))
 
 
 def _path(

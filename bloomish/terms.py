@@ -303,7 +303,10 @@ def lift(value: Any) -> Term:
             NOTHING.union(*(t._uses for pair in pairs for t in pair)),
         )
     if isinstance(value, Body):
-        fail(f"`{value!r}` is a literal, where a value is wanted", "join literals with `&`")
+        fail(
+            f"`{value!r}` is a literal, where a value is wanted",
+            "name its columns by variables in the body, and use those",
+        )
     if isinstance(value, list):
         fail(f"{value!r}: a list cannot be a value of a row", "use a tuple")
     if hasattr(value, "columns") and hasattr(value, "kind"):
@@ -706,10 +709,21 @@ class Atom(Body):
         return state(self, "<", body)
 
     def __ge__(self, other: Any) -> NoReturn:
-        fail("`>=` after a head", "rules point to the left: `head(...) <= body(...)`")
+        self._turned(">=", other)
 
     def __gt__(self, other: Any) -> NoReturn:
-        fail("`>` after a head", "rules point to the left: `head(...) <= body(...)`")
+        self._turned(">", other)
+
+    def _turned(self, op: str, other: Any) -> NoReturn:
+        # Python asks the atom on the right of `body <= atom` first, as its class is the narrower.
+        if isinstance(other, Body) and not isinstance(other, Atom):
+            node = enclosing(user_frame(), (ast.Compare,))
+            if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.LtE, ast.Lt)):
+                other._compared("<=", self)
+        fail(f"`{op}` after a head", "rules point to the left: `head(...) <= body(...)`")
+
+
+A_RULE = "the rule"
 
 
 class Rule:
@@ -721,7 +735,7 @@ class Rule:
         self._stated = stated
 
     def __bool__(self) -> bool:
-        no_truth_value("a rule")
+        no_truth_value(A_RULE)
 
     def __and__(self, other: Any) -> NoReturn:
         fail("a rule is part of a larger expression", "a rule is a statement of its own")
@@ -748,7 +762,7 @@ def as_body(value: Any, after: bool = False) -> Body:
             "aggregate in the head of a rule of its own, and read that collection",
         )
     if isinstance(value, Rule):
-        no_truth_value("a rule")
+        fail("a rule stands in a body", "state it in a line of its own")
     if hasattr(value, "columns") and hasattr(value, "kind"):
         names = ", ".join(column.name for column in value.columns)
         fail(
@@ -958,11 +972,7 @@ def _parenthesised(compare: ast.Compare) -> str:
 def no_truth_value(shown: str) -> NoReturn:
     """Python asked a term, literal or rule whether it is true; say what the user wrote."""
     frame = user_frame()
-    kinds = (
-        ast.Compare, ast.BoolOp, ast.UnaryOp, ast.If, ast.IfExp, ast.While, ast.Assert,
-        ast.comprehension,
-    )  # fmt: skip
-    node = enclosing(frame, kinds)
+    node = enclosing(frame, _ASKING, _asks)
     if isinstance(node, ast.BoolOp):
         word = "and" if isinstance(node.op, ast.And) else "or"
         mend = (
@@ -982,8 +992,18 @@ def no_truth_value(shown: str) -> NoReturn:
         mended = _parenthesised(node)
         if mended:
             fail("parentheses are missing round a condition", mended)
-        if len(node.ops) > 1:
+        if shown != A_RULE:
             fail("a chained comparison", _unchained(node))
+    if shown == A_RULE:
+        fail("two rules in one expression", "write each rule in a line of its own")
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "id", "")
+        fail(
+            f"Python's `{name}` cannot be part of a rule",
+            f"the aggregate is `{name}_(x)`, in a head"
+            if name in ("min", "max")
+            else "compute it in a Python function marked @function",
+        )
     if isinstance(node, (ast.If, ast.IfExp, ast.While, ast.Assert)):
         fail(
             f"Python asks whether `{shown}` is true while the program is being built",
@@ -991,8 +1011,25 @@ def no_truth_value(shown: str) -> NoReturn:
         )
     fail(
         f"`{shown}` has no truth value: it is known only when the rule runs",
-        "compare with `==`, join with `&`; `sorted`, `min` and `max` cannot order terms",
+        "compare with `==` in parentheses, join by `&`; two tuples are compared through a "
+        "variable: `(pair == (x, y)) & (pair < (v, w))`",
     )
+
+
+_ASKING = (
+    ast.Compare, ast.BoolOp, ast.UnaryOp, ast.If, ast.IfExp, ast.While, ast.Assert, ast.Call,
+)  # fmt: skip
+
+
+def _asks(node: ast.AST) -> bool:
+    """Does this node ask for truth values?"""
+    if isinstance(node, ast.Compare):
+        return len(node.ops) > 1 or isinstance(node.ops[0], (ast.In, ast.NotIn))
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.Not)
+    if isinstance(node, ast.Call):
+        return getattr(node.func, "id", "") in ("min", "max", "sorted", "any", "all", "bool")
+    return True
 
 
 def _unchained(node: ast.Compare) -> str:

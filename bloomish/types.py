@@ -318,8 +318,8 @@ class Typing:
         self, op: str, left: ir.Expr, right: ir.Expr, variables: Mapping[str, ir.Type]
     ) -> ir.Type:
         if op in ("and", "or"):
-            self._boolean(left, variables, op)
-            self._boolean(right, variables, op)
+            for side in (left, right):
+                self._boolean(side, variables, "either" if op == "or" else "&")
             return BOOL
         one, two = self.expr(left, variables), self.expr(right, variables)
         text = f"{expr_text(left)} {op} {expr_text(right)}"
@@ -412,7 +412,8 @@ class Typing:
         try:
             method = method_of(self.schema.lattices, receiver, expr.name)
         except NoSuchMethod as error:
-            raise Clash(f"`{expr_text(expr)}`: {error}") from None
+            what, _, mend = str(error).partition("; ")
+            raise Clash(f"`{expr_text(expr)}`: {what}", mend) from None
         if receiver.name in ARITY:
             wanted = method.parameters(receiver)
             if len(wanted) != len(args):

@@ -1,0 +1,11 @@
+from bloomish import *
+
+x, y, z, k, v, a, b = variables("x y z k v a b")
+
+
+class Kvs(Program):
+    put = channel(to=Address, key=str)
+
+class Server(Program):
+    store = table(key=str)
+    store(k) <= Kvs.put(_, k)

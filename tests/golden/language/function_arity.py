@@ -1,0 +1,12 @@
+from bloomish import *
+
+x, y, z, k, v, a, b = variables("x y z k v a b")
+
+
+@function
+def double(n: int) -> int:
+    return 2 * n
+
+class P(Program):
+    num = table(n=int)
+    num(double(x, x)) <= num(x)

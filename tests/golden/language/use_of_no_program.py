@@ -1,0 +1,7 @@
+from bloomish import *
+
+x, y, z, k, v, a, b = variables("x y z k v a b")
+
+
+class Server(Program):
+    kvs = use(dict)
