@@ -38,7 +38,7 @@ class Collection:
         lattices: frozenset[type[Any]] = frozenset(),
     ) -> None:
         self._data = data
-        self._declared = declared or self
+        self._declared = self if declared is None else declared
         self._path = path
         self._root = root  # the class body in which the first name of the path stands
         self._lattices = lattices
