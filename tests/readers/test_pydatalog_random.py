@@ -52,7 +52,7 @@ def programs(draw: st.DrawFn) -> tuple[str, list[str]]:
 
 
 @given(st.lists(programs(), min_size=6, max_size=10))
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 def test_random_programs_answer_alike(cases: list[tuple[str, list[str]]]) -> None:
     questions = [(program, query) for program, queries in cases for query in queries]
     for (program, query), expected in zip(questions, oracle(questions), strict=True):

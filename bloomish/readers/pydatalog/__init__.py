@@ -62,9 +62,7 @@ def read_query(text: str, query: str, filename: str = "") -> tuple[Compiled, tup
 
 
 def _compiled(source: Source, names: list[str], filename: str) -> Compiled:
-    from bloomish.program import (
-        Compiled,
-    )  # the language builds on the readers' data, not they on it
+    from bloomish.elaborate import Compiled  # the language is above its readers
 
     program, functions = _translate(source, names, filename)
     return Compiled(program, Externals(functions))
