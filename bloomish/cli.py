@@ -142,6 +142,83 @@ def ldfi(targets: tuple[str, ...], **options: Any) -> int:
     return ldfi(targets, Options(**options))
 
 
+@bloomish.command("run")
+@TARGET
+@click.option(
+    "--feed",
+    "feeds",
+    multiple=True,
+    metavar="[WHO:]COLLECTION=FILE",
+    help="Rows of a CSV or JSON lines file (- for standard input) into an input. WHO is a node, "
+    "a role (its nodes take turns) or ROLE-* (each node gets every row).",
+)
+@click.option(
+    "--watch",
+    "watches",
+    multiple=True,
+    metavar="[WHO:]COLLECTION",
+    help="Print this output's rows as they come; without it, all outputs'.",
+)
+@click.option("--no-watch", is_flag=True, help="Print no outputs (violated invariants still are).")
+@click.option("--for", "seconds", type=click.FloatRange(min=0), help="Stop after so many seconds.")
+@click.option("--until-quiet", is_flag=True, help="Stop when the feeds are done and nothing moves.")
+@click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--trace", metavar="FILE", help="Write what every tick took and sent (JSON lines).")
+@click.option(
+    "--evaluator",
+    type=click.Choice(["auto", "engine", "reference"]),
+    default="auto",
+    show_default=True,
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="For choose() and random().")
+@click.option("--data", metavar="DIR", help="Where durable tables are kept.")
+@click.option("--directory", metavar="FILE", help="Write where the nodes are, for connect().")
+@click.option("--tls", metavar="DIR", help="ca.pem, and NAME.pem, NAME.key per node and for host.")
+@click.option(
+    "--restart",
+    type=click.Choice(["never", "on-failure"]),
+    default="never",
+    show_default=True,
+    help="What to do about a node that dies.",
+)
+def run_(**options: Any) -> int:
+    """Run a cluster, each node a process, until Ctrl-C.
+
+    Status 0: all went well; 1: a node died, rows were refused or set aside, or an invariant
+    was violated; 2: a wrong target or option; 130: stopped by Ctrl-C.
+
+    \b
+    Example:
+        bloomish run programs/kvs.py --feed client-0:want=puts.csv --until-quiet
+        echo '[1, "key", "value"]' | bloomish run programs/kvs.py --feed client:want=- --for 2
+    """
+    from bloomish.runtime.verbs.run import Options, run
+
+    return run(Options(**options))
+
+
+@bloomish.command()
+@TARGET
+@click.option(
+    "--evaluator",
+    type=click.Choice(["auto", "engine", "reference"]),
+    default="auto",
+    show_default=True,
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="For choose() and random().")
+def repl(target: str, evaluator: str, seed: int) -> int:
+    """Insert rows, tick, look at collections: one node in this very process, step by step.
+
+    \b
+    Example:
+        bloomish repl programs/closure.py
+        printf 'help\\nquit\\n' | bloomish repl programs/kvs.py:Server
+    """
+    from bloomish.runtime.verbs.repl import repl
+
+    return repl(target, evaluator, seed)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The `bloomish` command."""
     sys.exit(run(arguments))

@@ -78,6 +78,9 @@ def roles(target: Target) -> Roles:
             ),
             rosters,
         )
+    if len(target.programs) != 1:
+        names = ", ".join(one.program.name for one in target.programs)
+        raise BloomishError(f"{target.text} has several programs ({names}) and no Cluster")
     (compiled,) = target.programs
     program = compiled.program
     name = program.name.lower()
