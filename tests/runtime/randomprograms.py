@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from hypothesis import strategies as st
@@ -198,18 +199,14 @@ class Generator:
             lattices=(Highest.__ir_decl__(),) if f.functions else (),
             functions=FUNCTIONS if f.functions else (),
         )
-        number = 0
-        for collection in self._collections:
+        for number, collection in enumerate(self._collections):
             if collection.kind == "table" or self.chance(50):
-                program = self._with_rule(program, number, lambda n, c=collection: self._feed(n, c))
-                number += 1
-        for number in range(number, number + self._chooser.integer(2, 8)):
-            program = self._with_rule(program, number, self._rule)
+                program = self._with_rule(program, partial(self._feed, number, collection))
+        for number in range(self._chooser.integer(2, 8)):
+            program = self._with_rule(program, partial(self._rule, number))
         return program
 
-    def _add(
-        self, name: str, kind: ir.Kind, columns: tuple[ir.Column, ...], **more: Any
-    ) -> None:
+    def _add(self, name: str, kind: ir.Kind, columns: tuple[ir.Column, ...], **more: Any) -> None:
         wire = f"Random.{name}" if kind == "channel" else ""
         collection = ir.Collection(name, kind, columns, wire=wire, **more)
         self._collections.append(collection)
@@ -305,12 +302,10 @@ class Generator:
 
     # ----------------------------------------------------------------- rules
 
-    def _with_rule(
-        self, program: ir.Program, number: int, make: Callable[[int], ir.Rule | None]
-    ) -> ir.Program:
+    def _with_rule(self, program: ir.Program, make: Callable[[], ir.Rule | None]) -> ir.Program:
         """The program with one more rule, if a valid one is found in a few tries."""
         for _ in range(3):
-            rule = make(number)
+            rule = make()
             if rule is None:
                 continue
             more = replace(program, rules=(*program.rules, rule))
@@ -335,7 +330,7 @@ class Generator:
         args = body.head(head, op)
         if args is None:
             return None
-        return ir.Rule(f"r{number}", head.name, args, op, tuple(body.literals))
+        return ir.Rule(f"fed{number}", head.name, args, op, tuple(body.literals))
 
     def _rule(self, number: int) -> ir.Rule | None:
         f = self._features
@@ -410,7 +405,7 @@ class Body:
             elif choice == 8:
                 args.append(ir.Wild())
             elif choice == 7 and column.type == INT and self._of(INT):
-                args.append(self.int(1))
+                args.append(self.number(1))
             else:
                 args.append(ir.Var(self._fresh(column.type)))
         self.literals.append(ir.Atom(collection.name, tuple(args)))
@@ -434,10 +429,11 @@ class Body:
     def each(self) -> None:
         g = self._g
         sets, maps = self._of(SET), self._of(MAP)
+        types: tuple[ir.Type, ...]
         if sets:
-            source, types = g.pick(sets), [STR]
+            source, types = g.pick(sets), (STR,)
         elif maps:
-            source, types = g.pick(maps), [STR, MAX]
+            source, types = g.pick(maps), (STR, MAX)
         else:
             return
         items: list[ir.Expr] = []
@@ -450,7 +446,7 @@ class Body:
         self.literals.append(ir.Each(tuple(items), ir.Var(source)))
 
     def binding(self) -> None:
-        expr = self.int(1)
+        expr = self.number(1)
         if isinstance(expr, (ir.Const, ir.Var)):
             expr = ir.Binary("%", ir.Binary("+", expr, ir.Const(1)), ir.Const(4))
         # the variable is named once the expression cannot mention it
@@ -461,7 +457,7 @@ class Body:
 
     # ----------------------------------------------------------- expressions
 
-    def int(self, depth: int) -> ir.Expr:
+    def number(self, depth: int) -> ir.Expr:
         """An int expression whose value stays within the domain, mostly."""
         g = self._g
         f = g._features
@@ -477,15 +473,19 @@ class Body:
             return ir.Size("peers")
         if choice == 11 and f.functions:
             name = "picky" if f.failures and g.chance(4) else "folded"
-            return ir.Call(name, (self.int(-1),))
+            return ir.Call(name, (self.number(-1),))
         if choice == 12 and f.chance and g.chance(40):
             return ir.Binary("%", ir.TickNumber(), ir.Const(3))
         if choice == 13 and f.failures and g.chance(10):
-            return ir.Binary(g.pick(("//", "div", "%")), self.int(-1), self.int(-1))
+            dividing: tuple[Any, ...] = ("//", "div", "%")
+            return ir.Binary(g.pick(dividing), self.number(-1), self.number(-1))
         if choice == 14 and f.failures and g.chance(4):
-            return ir.Binary("*", self.int(-1), ir.Const((1 << 62) + 1))
-        op = g.pick(("+", "*", "-"))
-        return ir.Binary("%", ir.Binary(op, self.int(depth - 1), self.int(depth - 1)), ir.Const(4))
+            return ir.Binary("*", self.number(-1), ir.Const((1 << 62) + 1))
+        arithmetic: tuple[Any, ...] = ("+", "*", "-")
+        op = g.pick(arithmetic)
+        return ir.Binary(
+            "%", ir.Binary(op, self.number(depth - 1), self.number(depth - 1)), ir.Const(4)
+        )
 
     def string(self) -> ir.Expr:
         known = self._of(STR)
@@ -499,8 +499,7 @@ class Body:
         choice = g._chooser.integer(0, 13)
         order: tuple[Any, ...] = ("<", "<=", ">", ">=", "==", "!=")
         if depth > 0 and choice == 0:
-            op = g.pick(("and", "or"))
-            return ir.Binary(op, self.boolean(0), self.boolean(0))
+            return ir.Binary("and" if g.chance(50) else "or", self.boolean(0), self.boolean(0))
         if depth > 0 and choice == 1:
             return ir.Unary("not", self.boolean(0))
         if choice == 2 and self._of(STR):
@@ -509,24 +508,24 @@ class Body:
             values = ir.Var(g.pick(self._of(SET)))
             if g.chance(50):
                 return ir.Method("contains", values, (self.string(),))
-            return ir.Binary(g.pick(order), ir.Method("size", values), self.int(0))
+            return ir.Binary(g.pick(order), ir.Method("size", values), self.number(0))
         if choice in (4, 5) and (self._of(MAX) or self._of(MIN)):
             name = g.pick(self._of(MAX) + self._of(MIN))
             if g.chance(40):
-                return ir.Method(g.pick(("gt", "lt_eq")), ir.Var(name), (self.int(-1),))
-            return ir.Binary(g.pick(order), ir.Var(name), self.int(0))
+                return ir.Method(g.pick(("gt", "lt_eq")), ir.Var(name), (self.number(-1),))
+            return ir.Binary(g.pick(order), ir.Var(name), self.number(0))
         if choice == 6 and self._of(MAP):
             at = ir.Method("at", ir.Var(g.pick(self._of(MAP))), (self.string(),))
-            return ir.Binary(g.pick(order), at, self.int(0))
+            return ir.Binary(g.pick(order), at, self.number(0))
         if choice == 7 and self._of(HIGHEST):
-            return ir.Method("above", ir.Var(g.pick(self._of(HIGHEST))), (self.int(-1),))
+            return ir.Method("above", ir.Var(g.pick(self._of(HIGHEST))), (self.number(-1),))
         if choice == 8 and f.chance:
             return ir.Binary(g.pick(("<", ">")), ir.Now(), ir.Const(g.pick((0.5, 2.0))))
         if choice == 9 and f.chance:
             return ir.Binary("<", ir.Random(), ir.Const(0.5))
         if choice == 10 and self._of(ADDRESS):
             return ir.Binary(g.pick(("==", "!=")), ir.Var(g.pick(self._of(ADDRESS))), ir.Here())
-        return ir.Binary(g.pick(order), self.int(1), self.int(0))
+        return ir.Binary(g.pick(order), self.number(1), self.number(0))
 
     # ------------------------------------------------------------------ head
 
@@ -551,13 +550,13 @@ class Body:
         known = self._of(type_)
         match type_:
             case ir.Plain("int"):
-                return self.int(1)
+                return self.number(1)
             case ir.Plain("str"):
                 return self.string()
             case ir.Plain("float"):
                 if known and g.chance(50):
                     return ir.Var(g.pick(known))
-                return ir.Binary("*", self.int(0), ir.Const(g.pick((1.0, 0.5))))
+                return ir.Binary("*", self.number(0), ir.Const(g.pick((1.0, 0.5))))
             case ir.Plain("Address"):
                 if known and g.chance(60):
                     return ir.Var(g.pick(known))
@@ -567,7 +566,7 @@ class Body:
                     plain = [n for n, t in self.bound.items() if not isinstance(t, ir.Lattice)]
                     if plain:
                         return ir.Var(g.pick(plain))
-                return ir.TupleExpr((self.int(0), self.string()))
+                return ir.TupleExpr((self.number(0), self.string()))
         if known and g.chance(60):
             return ir.Var(g.pick(known))
         return self.lattice(type_)
@@ -576,20 +575,20 @@ class Body:
         g = self._g
         match type_:
             case ir.Lattice("Max" | "Min"):
-                return self.int(0)
+                return self.number(0)
             case ir.Lattice("Bool"):
-                return ir.Binary(g.pick(("<", ">=")), self.int(0), self.int(0))
+                return ir.Binary(g.pick(("<", ">=")), self.number(0), self.number(0))
             case ir.Lattice("SetUnion"):
                 if self._of(SET) and g.chance(20):
                     one = ir.SetExpr((self.string(),))
                     return ir.Binary("|", ir.Var(g.pick(self._of(SET))), one)
                 return ir.SetExpr((self.string(),))
             case ir.Lattice("MapUnion"):
-                return ir.MapExpr(((self.string(), self.int(0)),))
+                return ir.MapExpr(((self.string(), self.number(0)),))
             case ir.Lattice("Lex"):
-                return ir.TupleExpr((self.int(0), ir.SetExpr((self.string(),))))
+                return ir.TupleExpr((self.number(0), ir.SetExpr((self.string(),))))
             case ir.Lattice("Highest"):
-                return self.int(0)
+                return self.number(0)
         raise TypeError(type_)
 
     def aggregate(self, type_: ir.Type) -> ir.Aggregate | None:
@@ -614,9 +613,7 @@ class Body:
             return ir.Aggregate("collect", g.pick(values))
         return None
 
-    def _by(
-        self, name: ir.AggregateName, value: ir.Expr, values: list[ir.Expr]
-    ) -> ir.Aggregate:
+    def _by(self, name: ir.AggregateName, value: ir.Expr, values: list[ir.Expr]) -> ir.Aggregate:
         by = self._g.pick(values) if name in ("argmax", "argmin") else None
         return ir.Aggregate(name, value, by)
 
