@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from bloomish import ir
 from bloomish.errors import BloomishError
-from bloomish.order import order_key
+from bloomish.pretty import value_text
 from bloomish.runtime.evaluator import Row
 from bloomish.runtime.trace import plain_value
 from bloomish.values import Misfit, Values, type_text
@@ -193,18 +193,8 @@ def guess(line: str) -> Format:
 
 
 def row_text(name: str, row: Row) -> str:
-    """`done(1, 'a')`: a row for people."""
+    """`done(1, "a")`: a row for people."""
     return f"{name}({', '.join(map(value_text, row))})"
-
-
-def value_text(value: object) -> str:
-    """A value as a program writes it; sets in value order."""
-    if isinstance(value, frozenset):
-        return "{" + ", ".join(map(value_text, sorted(value, key=order_key))) + "}"
-    if isinstance(value, tuple):
-        inside = ", ".join(map(value_text, value))
-        return f"({inside},)" if len(value) == 1 else f"({inside})"
-    return repr(value)
 
 
 def row_json(row: Row) -> list[object]:
