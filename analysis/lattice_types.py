@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 
 from bloomish import ir
 from bloomish.analysis.expressions import variables_of
 from bloomish.analysis.graph import System, Unit, Use
-from bloomish.analysis.methods import method_signature
+from bloomish.analysis.methods import Signature, method_signature
 from bloomish.lattices.structure import structure
 
 
@@ -64,6 +65,12 @@ def either(a: Way, b: Way) -> Way:
 
 def opposite(a: Way) -> Way:
     return {Way.UP: Way.DOWN, Way.DOWN: Way.UP}.get(a, a)
+
+
+@cache
+def core(type: ir.Type | None) -> ir.Type | None:
+    """A lattice without its shorthand names, to compare it by."""
+    return structure(type) if isinstance(type, ir.Lattice) else type
 
 
 def is_chain(type: ir.Type | None) -> bool:
@@ -148,9 +155,7 @@ class Typing:
                 assert isinstance(argument, ir.Var)
                 name = argument.name
                 self.where[name] = (use, number, column.type)
-                self.env[name] = Typed(
-                    Way.UP, Kept.MORPHISM, structure(column.type), frozenset((name,))
-                )
+                self.env[name] = Typed(Way.UP, Kept.MORPHISM, column.type, frozenset((name,)))
 
     def _spoil(self, name: str, why: str) -> None:
         self.judged[name] = (Kept.PLAIN, why)
@@ -231,7 +236,7 @@ class Typing:
 
     def _bind_each(self, part: ir.Each, source: Typed) -> bool:
         """Elements of a growing set are plain, values of a growing map are cells."""
-        type = source.type
+        type = core(source.type)
         for item in part.items:
             if variables_of(item) & self.bound:
                 self._use(self.type(item), None, "each() looks its value up")
@@ -252,7 +257,7 @@ class Typing:
             if isinstance(argument, ir.Aggregate):
                 self._judge_aggregate(argument, column.type)
             elif isinstance(column.type, ir.Lattice) and self.unit.op != "<-":
-                self._judge_merge(argument, structure(column.type), column.name)
+                self._judge_merge(argument, column.type, column.name)
             else:
                 typed = self.type(argument)
                 own_row = self.unit.op == "<-" and any(
@@ -288,6 +293,7 @@ class Typing:
         typed = self.type(term)
         if typed.way is Way.FIXED:
             return Kept.MORPHISM
+        into = structure(into)
         match term:
             case ir.SetExpr():
                 return None
@@ -312,7 +318,7 @@ class Typing:
                 if parts[0] is None or parts[1] is None:
                     return None
                 return max(parts[0], parts[1])
-        if typed.type == into and typed.way is Way.UP:
+        if core(typed.type) == into and typed.way is Way.UP:
             return typed.kept
         if into.name in CHAINS and (typed.type is None or is_chain(typed.type)):
             wanted = Way.DOWN if into.name == "Min" else Way.UP
@@ -356,7 +362,8 @@ class Typing:
         inner = self.type(of)
         if inner.way is Way.FIXED:
             return FIXED
-        counted = isinstance(inner.type, ir.Lattice) and inner.type.name in ("SetUnion", "MapUnion")
+        type = core(inner.type)
+        counted = isinstance(type, ir.Lattice) and type.name in ("SetUnion", "MapUnion")
         way = inner.way if counted else Way.UNKNOWN
         return Typed(way, Kept.MONOTONE, None, inner.cells)
 
@@ -372,7 +379,7 @@ class Typing:
         way = Way.UNKNOWN
         match term.op:
             case "|":
-                same = left.type == right.type or Way.FIXED in (left.way, right.way)
+                same = core(left.type) == core(right.type) or Way.FIXED in (left.way, right.way)
                 way = either(left.way, right.way) if same else Way.UNKNOWN
                 return Typed(way, kept, left.type or right.type, cells)
             case "+" if _is_numeric(left) and _is_numeric(right):
@@ -428,13 +435,13 @@ class Typing:
         if not cells:
             return FIXED
         declared = self.functions[name]
-        result = structure(declared.result) if isinstance(declared.result, ir.Lattice) else None
+        result = declared.result
         if not declared.monotone:
             return Typed(Way.UNKNOWN, Kept.PLAIN, result, cells)
         way = Way.FIXED
         for part, wanted in zip(typed, declared.params, strict=True):
             if isinstance(wanted, ir.Lattice):
-                fits = part.way is Way.FIXED or part.type == structure(wanted)
+                fits = part.way is Way.FIXED or core(part.type) == core(wanted)
                 way = either(way, part.way if fits else Way.UNKNOWN)
             else:
                 way = either(way, plainly(part))
@@ -448,24 +455,30 @@ class Typing:
             return FIXED
         if not isinstance(inner.type, ir.Lattice):
             return Typed(Way.UNKNOWN, Kept.PLAIN, None, cells)
-        signature = method_signature(inner.type, name, self.lattices)
-        kept = max((part.kept for part in typed), default=Kept.MORPHISM)
+        signature = method_signature(inner.type, name, self.lattices, len(args))
         way = Way.FIXED
-        for part, polarity in zip(typed, signature.polarities(len(typed)), strict=True):
-            match polarity:
-                case "+":
-                    way = either(way, part.way)
-                case "-":
-                    way = either(way, opposite(part.way))
-                case _:
-                    way = either(way, Way.FIXED if part.way is Way.FIXED else Way.UNKNOWN)
-        if signature.kept == "plain":
-            way = Way.UNKNOWN
-        kept = max(kept, {"morphism": Kept.MORPHISM, "monotone": Kept.MONOTONE}.get(
-            signature.kept, Kept.PLAIN))  # fmt: skip
-        if len(cells) > 1:
+        for place, part in enumerate(typed):
+            way = either(way, self._moves(part, signature, place))
+        kept = max(part.kept for part in typed)
+        if signature.kept != "morphism" or len(cells) > 1:
             kept = max(kept, Kept.MONOTONE)
         return Typed(way, kept, signature.result, cells)
+
+    def _moves(self, part: Typed, signature: Signature, place: int) -> Way:
+        """How a method's result goes as one argument of it does."""
+        if part.way is Way.FIXED:
+            return Way.FIXED
+        wanted = signature.wants(place)
+        way: Way = part.way
+        if place > 0 and (wanted is None or core(part.type) != wanted):
+            way = plainly(part) if wanted is None else Way.UNKNOWN
+        match signature.polarity_of(place):
+            case "+":
+                return way
+            case "-":
+                return self._turned(way, part)
+            case _:
+                return Way.UNKNOWN
 
 
 def plainly(typed: Typed) -> Way:

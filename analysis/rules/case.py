@@ -13,6 +13,7 @@ from bloomish.analysis.lattice_types import Cell, Typing
 from bloomish.analysis.lineage import Lineage
 from bloomish.analysis.modes import CONST, NONDET, Mode
 from bloomish.analysis.points import Finding, Origin, PointKind, Step
+from bloomish.analysis.seals import Seals
 
 
 class Known:
@@ -22,6 +23,7 @@ class Known:
         self.system = system
         self.dependencies = Dependencies(system)
         self.lineage = Lineage(system, self.dependencies)
+        self.seals = Seals(system)
         self._typings: dict[int, Typing | None] = {}
 
     def typing(self, unit: Unit) -> Typing | None:

@@ -187,6 +187,10 @@ def t8_overwrite(case: Case) -> None:
         case.become(GROW, "R4", "every row for a key is the same")
         return
     why = f"of two rows for one key of {case.head.collection.name}, that which comes last stays"
+    if any(finding.kind is PointKind.CHOICE for finding in case.findings):
+        name = case.unit.aggregates[0][1].name
+        why += f"; {name}() settles only what shares a tick"
+        case.findings.clear()
     case.flag(PointKind.OVERWRITE, "T8", why, case.keys(), _through(case) or _through_part(case))
 
 

@@ -11,9 +11,8 @@ from bloomish import ir
 from bloomish.analysis.dependencies import Level
 from bloomish.analysis.graph import Unit, Use
 from bloomish.analysis.lattice_types import Kept, aggregate_rises
-from bloomish.analysis.modes import CONST, DET, EVENT, GROW, LASTING
+from bloomish.analysis.modes import CONST, DET, EVENT, FLUX, GROW, LASTING
 from bloomish.analysis.rules.case import Case
-from bloomish.analysis.seals import sealed_by
 
 
 def r1_constant(case: Case) -> None:
@@ -330,17 +329,23 @@ def r11_seal(case: Case) -> None:
     """
     if case.local:
         return
+    seals = case.known.seals
     for use in case.unit.negatives:
         if ("negation", use.index) not in case.excuses:
-            seal = sealed_by(case.known.lineage, case.unit, use, case.modes)
+            seal = seals.closes(case.unit, use, case.modes)
             if seal:
                 case.excuse(("negation", use.index), "R11", seal)
     for use in case.unit.positives:
-        if case.modes[use.node] is not GROW:
-            seal = sealed_by(case.known.lineage, case.unit, use, case.modes)
+        if case.modes[use.node] is FLUX:
+            seal = seals.reached(case.unit, use, case.modes)
             if seal:
                 case.note("R11", seal)
                 case.effective[use.index] = GROW
+        elif case.unit.aggregates and use.node in case.system.asynchronous:
+            seal = seals.closes(case.unit, use, case.modes)
+            if seal:
+                case.excuse("aggregate", "R11", seal)
+                case.excuse("choice", "R11", seal)
 
 
 def r12_same_message(case: Case) -> None:

@@ -1,0 +1,157 @@
+"""Blame: from the channel where asynchrony enters, through the point of order, to the output."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from bloomish.analysis.graph import Unit
+from bloomish.analysis.inference import Conclusion, Inference
+from bloomish.analysis.modes import FLUX, NONDET
+from bloomish.analysis.points import Finding, Origin, PointKind
+from bloomish.analysis.result import Hop
+
+
+class Blame:
+    """Answers which findings reach a collection, and by which ways."""
+
+    def __init__(self, inference: Inference) -> None:
+        self.inference = inference
+        self.system = inference.system
+        self.by_head: dict[str, list[Conclusion]] = {}
+        for conclusion in inference.conclusions:
+            self.by_head.setdefault(conclusion.unit.head, []).append(conclusion)
+        self._reach: dict[str, tuple[Finding, ...]] = {}
+
+    def findings(self, collection: str) -> tuple[Finding, ...]:
+        """The findings by which a collection depends on the schedule, the nearest first."""
+        found: dict[Finding, None] = {}
+        seen = {collection}
+        queue = deque([collection])
+        while queue:
+            node = queue.popleft()
+            for finding in self._at(node):
+                found[finding] = None
+            for conclusion in self.by_head.get(node, ()):
+                if conclusion.mode is not NONDET:
+                    continue
+                for use in conclusion.unit.uses:
+                    if self.inference.modes[use.node] is NONDET and use.node not in seen:
+                        seen.add(use.node)
+                        queue.append(use.node)
+        return tuple(found)
+
+    def _at(self, node: str) -> tuple[Finding, ...]:
+        if node not in self._reach:
+            conclusions = self.by_head.get(node, [])
+            found = [finding for c in conclusions for finding in c.findings]
+            if not found and not any(c.mode is NONDET for c in conclusions) and conclusions:
+                found = [self._mixture(node, conclusions)]
+            self._reach[node] = tuple(found)
+        return self._reach[node]
+
+    def _mixture(self, node: str, conclusions: list[Conclusion]) -> Finding:
+        """Rules that are fine one by one put things of different kinds into one collection."""
+        modes = sorted({conclusion.mode.word for conclusion in conclusions})
+        unit = conclusions[-1].unit
+        kind = PointKind.FINAL_OUTPUT if self._is_output(node) else PointKind.LATCH
+        why = f"its rules put what is {' and what is '.join(modes)} into one collection"
+        origin = next((o for c in conclusions for o in c.origins), None)
+        return Finding(unit.id, kind, "T1", why, origin.gate if origin else (), "", origin)
+
+    def _is_output(self, node: str) -> bool:
+        return self.system.nodes[node].kind == "output"
+
+    def origin(self, finding: Finding) -> Origin | None:
+        """Where what a finding acts on begins to be taken back."""
+        if finding.origin is not None:
+            return finding.origin
+        seen = {finding.through}
+        queue = deque([finding.through])
+        while queue:
+            for conclusion in self.by_head.get(queue.popleft(), ()):
+                if conclusion.origins:
+                    return conclusion.origins[-1]
+                for use in conclusion.unit.uses:
+                    if self.inference.modes[use.node] is FLUX and use.node not in seen:
+                        seen.add(use.node)
+                        queue.append(use.node)
+        return None
+
+    def entry(self, finding: Finding) -> tuple[Hop, ...]:
+        """From the nearest channel or input to the head of the finding's rule."""
+        unit = self.system.units[finding.unit]
+        system = self.system
+        starts = [finding.through]
+        if finding.through not in system.asynchronous:
+            starts = [use.node for use in unit.uses if use.node in system.asynchronous]
+        way = _shortest(
+            starts,
+            lambda node: (
+                (use.node, producer)
+                for producer in system.producers[node]
+                for use in producer.uses
+                if use.node in system.asynchronous
+            ),
+            lambda node: system.nodes[node].kind in ("channel", "input"),
+        )
+        hops = [Hop(node, _name(by)) for node, by in _as_hops(way)]
+        return (*hops, Hop(unit.head, unit.rule.name))
+
+    def path(self, finding: Finding, collection: str) -> tuple[Hop, ...]:
+        """The entry, and on from the rule's head to a collection."""
+        unit = self.system.units[finding.unit]
+        way = _shortest(
+            [unit.head],
+            lambda node: ((reader.head, reader) for reader in self.system.readers[node]),
+            lambda node: node == collection,
+        )
+        onward = [Hop(node, _name(by)) for node, by in way[1:]]
+        return (*self.entry(finding), *onward)
+
+
+def _name(unit: Unit | None) -> str:
+    return unit.rule.name if unit else ""
+
+
+Way = list[tuple[str, Unit | None]]
+
+
+def _shortest(
+    starts: Iterable[str],
+    neighbours: Callable[[str], Iterable[tuple[str, Unit]]],
+    is_goal: Callable[[str], bool],
+) -> Way:
+    """Breadth first: nodes from a start to the goal, each with the rule that led to it."""
+    came: dict[str, tuple[str, Unit] | None] = {}
+    queue: deque[str] = deque()
+    for start in starts:
+        if start not in came:
+            came[start] = None
+            queue.append(start)
+    while queue:
+        node = queue.popleft()
+        if is_goal(node):
+            way: Way = []
+            at: str = node
+            while True:
+                step = came[at]
+                way.append((at, step[1] if step else None))
+                if step is None:
+                    return way[::-1]
+                at = step[0]
+        for other, unit in neighbours(node):
+            if other not in came:
+                came[other] = (node, unit)
+                queue.append(other)
+    return []
+
+
+def _as_hops(way: Way) -> Way:
+    """A way that was searched backwards, from its goal: rules move to what they derive."""
+    turned: Way = []
+    before: Unit | None = None
+    for node, unit in reversed(way):
+        turned.append((node, before))
+        before = unit
+    return turned

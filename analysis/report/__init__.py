@@ -1,0 +1,1 @@
+"""A report in the forms that `check --format` names: one module each, `render(report)`."""

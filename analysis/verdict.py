@@ -1,0 +1,168 @@
+"""Verdicts (4.3): from modes and findings to what a reader can rely on."""
+
+from __future__ import annotations
+
+from bloomish import ir
+from bloomish.analysis.blame import Blame
+from bloomish.analysis.graph import Node, System, Unit
+from bloomish.analysis.inference import Inference
+from bloomish.analysis.invariants import invariances
+from bloomish.analysis.labels import labels
+from bloomish.analysis.mends import mends
+from bloomish.analysis.modes import CONST, DET, EVENT, FLUX, GROW, NONDET, PART, SEQ, Mode
+from bloomish.analysis.points import Finding, PointKind
+from bloomish.analysis.result import Derivation, Flag, Point, Report, Verdict, Word
+from bloomish.pretty import rule_text
+
+ADVICE: dict[Word, str] = {
+    "monotone": "only grows, to the same end whatever the order",
+    "snapshot": "every answer is right as far as it goes; store the request to have the rest, "
+    "coordinate to have the latest",
+    "eventual": "the same once all is quiet; do nothing on it that cannot be undone",
+    "ordered": "a function of the decided log: equal logs end equally",
+    "local": "depends on this node's own ticks alone",
+    "protocol": "depends on an order that the protocol itself guards",
+    "needs coordination": "depends on the order of arrival",
+}
+
+
+def conclude(inference: Inference, replicas: dict[str, int]) -> Report:
+    """The report on a system whose modes are known."""
+    return _Judge(inference, replicas).report()
+
+
+class _Judge:
+    def __init__(self, inference: Inference, replicas: dict[str, int]) -> None:
+        self.inference = inference
+        self.system: System = inference.system
+        self.blame = Blame(inference)
+        self.replicas = replicas
+        self.points: dict[Finding, Point] = {}
+        self.ordered = self._after_logs()
+
+    def report(self) -> Report:
+        labelled = labels(self.inference, self.replicas)
+        verdicts = tuple(self._verdict(id, labelled.get(id, "")) for id in self.system.sinks)
+        for conclusion in self.inference.conclusions:
+            for finding in conclusion.findings:
+                self._point(finding)
+        return Report(
+            self.system.name,
+            tuple(self.system.roles),
+            verdicts,
+            tuple(self.points.values()),
+            {id: mode.word for id, mode in self.inference.modes.items()},
+            invariances(self.inference),
+            self._derivations(),
+            (),
+            self.replicas,
+        )
+
+    # ------------------------------------------------------------- verdicts
+
+    def _verdict(self, id: str, label: str) -> Verdict:
+        node = self.system.nodes[id]
+        mode = self.inference.modes[id]
+        findings: tuple[Finding, ...] = ()
+        if mode is NONDET:
+            findings = self.blame.findings(id)
+        elif mode is PART and node.persisted:
+            findings = (self._stored_part(id),)
+        flags = tuple(
+            Flag(self._point(finding), self.blame.path(finding, id)) for finding in findings
+        )
+        word = self._word(id, node, mode, flags)
+        return Verdict(
+            id,
+            node.role,
+            node.kind,
+            word,
+            mode.word,
+            node.collection.span,
+            ADVICE[word],
+            flags,
+            label,
+        )
+
+    def _word(self, id: str, node: Node, mode: Mode, flags: tuple[Flag, ...]) -> Word:
+        if flags:
+            guarded = all(flag.point.guards for flag in flags)
+            return "protocol" if guarded else "needs coordination"
+        if mode in (CONST, GROW, EVENT):
+            return "ordered" if id in self.ordered else "monotone"
+        words: dict[Mode, Word] = {
+            PART: "snapshot",
+            FLUX: "eventual",
+            DET: "local",
+            SEQ: "ordered",
+            NONDET: "needs coordination",
+        }
+        return words[mode]
+
+    def _stored_part(self, id: str) -> Finding:
+        """A cell that holds what happened to be merged into it (T3 lets it stand, T5 not)."""
+        unit = self.system.producers[id][-1]
+        why = "what met by chance is merged into a table"
+        return Finding(unit.id, PointKind.UNGUARDED_JOIN, "T5", why)
+
+    def _after_logs(self) -> frozenset[str]:
+        """All that depends on a decided log."""
+        queue = list(self.inference.known.lineage.logs)
+        found = set(queue)
+        while queue:
+            for unit in self.system.readers[queue.pop()]:
+                if unit.head not in found:
+                    found.add(unit.head)
+                    queue.append(unit.head)
+        return frozenset(found)
+
+    # --------------------------------------------------------------- points
+
+    def _point(self, finding: Finding) -> Point:
+        if finding not in self.points:
+            unit = self.system.units[finding.unit]
+            origin = self.blame.origin(finding)
+            self.points[finding] = Point(
+                f"P{len(self.points) + 1}",
+                finding.kind.value,
+                unit.role,
+                unit.rule.name,
+                unit.rule.span.text or rule_text(unit.rule),
+                unit.rule.span,
+                finding.why,
+                finding.rule,
+                finding.gate or (origin.gate if origin else ()),
+                finding.through,
+                self.blame.entry(finding),
+                mends(self.system, finding, origin),
+                self._guards(unit),
+            )
+        return self.points[finding]
+
+    def _guards(self, unit: Unit) -> tuple[str, ...]:
+        """What the protocol that a rule belongs to declares as its guards."""
+        found: list[str] = []
+        for guard in self.system.program(unit.role).guards:
+            if _within(unit.rule, guard.scope):
+                found.extend(guard.by)
+        return tuple(dict.fromkeys(found))
+
+    def _derivations(self) -> tuple[Derivation, ...]:
+        return tuple(
+            Derivation(
+                c.unit.role,
+                c.unit.rule.name,
+                c.unit.head,
+                c.mode.word,
+                c.unit.rule.span.text or rule_text(c.unit.rule),
+                c.unit.rule.span,
+                c.steps,
+            )
+            for c in self.inference.conclusions
+            if c.steps
+        )
+
+
+def _within(rule: ir.Rule, scope: str) -> bool:
+    """A rule belongs to the scope whose path its name begins with."""
+    return not scope or rule.name.startswith(f"{scope}.") or rule.head.startswith(f"{scope}.")
