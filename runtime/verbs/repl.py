@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,12 +76,12 @@ def repl(target: str, evaluator: str, seed: int) -> int:
     return 1 if mistakes and not sys.stdin.isatty() else 0
 
 
-def _lines(names: Sequence[str]) -> Iterator[str]:
+def _lines(names: Sequence[str]) -> Iterable[str]:
     """The lines of the standard input, edited and completed on a terminal."""
-    if not sys.stdin.isatty():
-        for line in sys.stdin:
-            yield line
-        return
+    return _edited(names) if sys.stdin.isatty() else sys.stdin
+
+
+def _edited(names: Sequence[str]) -> Iterator[str]:
     import readline
 
     words = [*names, "tick", "run", "collections", "rules", "help", "quit"]
