@@ -1,0 +1,1 @@
+"""Programs and nodes under a virtual clock and network, from one seed."""

@@ -1,0 +1,1 @@
+"""Lineage-driven fault injection (Alvaro, Rosen, Hellerstein, SIGMOD 2015)."""

@@ -1,0 +1,126 @@
+"""`bloomish ldfi`: faults that break a program, or a certificate that none do."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from bloomish import ir
+from bloomish.errors import BloomishError
+from bloomish.readers.dedalus import Reading, read_dedalus
+from bloomish.runtime.sim.ldfi.faults import Bounds, CrashMode
+from bloomish.runtime.sim.ldfi.report import (
+    CERTIFIED,
+    COUNTEREXAMPLE,
+    as_json,
+    as_text,
+    lineage_dot,
+    word,
+)
+from bloomish.runtime.sim.ldfi.search import Attack, Verdict
+
+STOPPED_STATUS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line gives."""
+
+    nodes: str
+    eot: int
+    eff: int
+    crashes: int
+    mode: CrashMode
+    exhaustive: bool
+    limit: int | None
+    form: Literal["text", "json"]
+    trace: Path | None
+    lineage: Path | None
+
+
+def ldfi(targets: Sequence[str], options: Options) -> int:
+    """0: certified within the bounds; 1: counterexample; 3: stopped at `--limit`."""
+    reading = _read(targets)
+    nodes = tuple(dict.fromkeys(name.strip() for name in options.nodes.split(",") if name.strip()))
+    if not nodes:
+        raise BloomishError("--nodes names no node; write --nodes a,b,c")
+    bounds = Bounds(nodes, options.eot, options.eff, options.crashes, options.mode)
+    warnings = [*map(str, reading.warnings), *_strangers(reading.program, bounds)]
+    attack = Attack(reading.program, bounds, options.limit)
+    verdict = _exhaust(attack) if options.exhaustive else attack.search()
+    if options.form == "json":
+        click.echo(json.dumps(as_json(verdict, warnings), ensure_ascii=False, indent=2))
+    else:
+        for warning in (*warnings, *verdict.warnings):
+            click.echo(f"warning: {warning}", err=True)
+        for line in as_text(verdict, _command(targets, options)):
+            click.echo(line)
+    _write(verdict, options, " ".join(targets))
+    return {CERTIFIED: 0, COUNTEREXAMPLE: 1}.get(word(verdict), STOPPED_STATUS)
+
+
+def _exhaust(attack: Attack) -> Verdict:
+    from bloomish.runtime.sim.ldfi.exhaustive import exhaust
+
+    return exhaust(attack)
+
+
+def _read(targets: Sequence[str]) -> Reading:
+    others = [target for target in targets if not target.endswith(".ded")]
+    if others:
+        raise BloomishError(f"{others[0]}: ldfi reads .ded files")
+    return read_dedalus([Path(target) for target in targets])
+
+
+def _strangers(program: ir.Program, bounds: Bounds) -> list[str]:
+    """Bounds that do not fit the program's facts."""
+    known = {value for facts in program.facts for row in facts.rows for value in row}
+    constants = {
+        arg.value
+        for rule in program.rules
+        for atom in rule.body
+        if isinstance(atom, ir.Atom)
+        for arg in atom.args
+        if isinstance(arg, ir.Const)
+    }
+    warnings = [
+        f"node {node} occurs in no fact of the program"
+        for node in bounds.nodes
+        if node not in known | constants
+    ]
+    late = sorted({facts.at for facts in program.facts if facts.at and facts.at > bounds.eot})
+    if late:
+        warnings.append(f"facts at {', '.join(map(str, late))} come after the end, {bounds.eot}")
+    return warnings
+
+
+def _command(targets: Sequence[str], options: Options) -> str:
+    parts = ["bloomish", "ldfi", *targets, "--nodes", options.nodes]
+    parts += ["--eot", str(options.eot), "--eff", str(options.eff)]
+    parts += ["--crashes", str(options.crashes), "--crash", options.mode]
+    if options.exhaustive:
+        parts.append("--exhaustive")
+    return shlex.join(parts)
+
+
+def _write(verdict: Verdict, options: Options, target: str) -> None:
+    """The files that were asked for: of the failing run, or of the run without faults."""
+    from bloomish.runtime.sim.ldfi.tracing import records
+    from bloomish.runtime.trace import to_line
+
+    run = verdict.counterexample.run if verdict.counterexample else verdict.good
+    try:
+        if options.trace is not None:
+            lines = [to_line(record) for record in records(run, verdict.bounds, target)]
+            options.trace.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        if options.lineage is not None:
+            text = "\n".join(lineage_dot(verdict)) + "\n"
+            options.lineage.write_text(text, encoding="utf-8")
+    except OSError as failure:
+        raise BloomishError(f"cannot write {failure.filename}: {failure.strerror}") from None
