@@ -313,6 +313,10 @@ class _Run:
 
     def _sum_up(self, statuses: Mapping[str, Any], seconds: float) -> None:
         counters = {name: one["counters"] for name, one in statuses.items()}
+        for name, one in counters.items():
+            for what in ("rows_refused", "rows_set_aside"):
+                if one[what]:
+                    self.wrong.append(f"{name}: {one[what]:,} {_SHOWN[what]}")
         if self.options.format == "json":
             summary = {"kind": "summary", "seconds": round(seconds, 3), "fed": self.fed}
             more = {"violations": self.violations, "wrong": self.wrong, "nodes": counters}
