@@ -79,11 +79,17 @@ class Blame:
         return None
 
     def entry(self, finding: Finding) -> tuple[Hop, ...]:
-        """From the nearest channel or input to the head of the finding's rule."""
+        """From the nearest channel or input to the head of the finding's rule.
+
+        It goes by what is to be ordered or sealed: the collection that a
+        negation asks about, or an aggregate ranges over.
+        """
         unit = self.system.units[finding.unit]
+        origin = self.origin(finding)
         system = self.system
-        starts = [finding.through]
-        if finding.through not in system.asynchronous:
+        starts = [origin.node if origin else "", finding.through]
+        starts = [start for start in starts if start in system.asynchronous][:1]
+        if not starts:
             starts = [use.node for use in unit.uses if use.node in system.asynchronous]
         way = _shortest(
             starts,
@@ -96,18 +102,25 @@ class Blame:
             lambda node: system.nodes[node].kind in ("channel", "input"),
         )
         hops = [Hop(node, _name(by)) for node, by in _as_hops(way)]
+        if origin and origin.unit != finding.unit:
+            first = system.units[origin.unit]
+            hops.append(Hop(first.head, first.rule.name))
+            onward = self._onward(first.head, finding.through or unit.head)
+            hops += onward[1:]
         return (*hops, Hop(unit.head, unit.rule.name))
+
+    def _onward(self, start: str, goal: str) -> list[Hop]:
+        way = _shortest(
+            [start],
+            lambda node: ((reader.head, reader) for reader in self.system.readers[node]),
+            lambda node: node == goal,
+        )
+        return [Hop(node, _name(by)) for node, by in way]
 
     def path(self, finding: Finding, collection: str) -> tuple[Hop, ...]:
         """The entry, and on from the rule's head to a collection."""
         unit = self.system.units[finding.unit]
-        way = _shortest(
-            [unit.head],
-            lambda node: ((reader.head, reader) for reader in self.system.readers[node]),
-            lambda node: node == collection,
-        )
-        onward = [Hop(node, _name(by)) for node, by in way[1:]]
-        return (*self.entry(finding), *onward)
+        return (*self.entry(finding), *self._onward(unit.head, collection)[1:])
 
 
 def _name(unit: Unit | None) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bloomish.analysis.graph import System, Unit
-from bloomish.analysis.modes import CONST, DET, EVENT, GROW, Mode, worst
+from bloomish.analysis.modes import CONST, DET, EVENT, GROW, NONDET, Mode, worst
 from bloomish.analysis.points import Finding, Origin, Step
 from bloomish.analysis.rules import REFINEMENTS, TRANSFER
 from bloomish.analysis.rules.case import Case, Known
@@ -43,6 +43,7 @@ def infer(system: System, verbose: bool = False) -> Inference:
     """Modes for every collection of a system."""
     known = Known(system)
     modes = {id: base(known, id) for id in system.nodes}
+    first: dict[int, Case] = {}
     logs = known.lineage.logs
     for component in system.components:
         units = [u for id in component if id not in logs for u in system.producers[id]]
@@ -50,14 +51,20 @@ def infer(system: System, verbose: bool = False) -> Inference:
         while again:
             again = False
             for unit in units:
-                mode = evaluate(known, unit, modes).mode
-                risen = worst((modes[unit.head], mode))
+                case = evaluate(known, unit, modes)
+                if case.findings:
+                    first.setdefault(unit.id, case)
+                risen = worst((modes[unit.head], case.mode))
                 if risen is not modes[unit.head]:
                     modes[unit.head] = risen
                     again = len(component) > 1 or _reads_itself(system, units)
     conclusions = []
     for unit in system.units:
         case = evaluate(known, unit, modes, verbose)
+        if case.mode is NONDET and not case.findings and unit.id in first:
+            # In a cycle that is Nondet by its own doing every rule reads Nondet in the
+            # end; what made it so is what the rule was found to do on the way.
+            case.findings, case.origins = first[unit.id].findings, first[unit.id].origins
         inside = unit.head not in logs
         conclusions.append(
             Conclusion(

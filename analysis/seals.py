@@ -171,7 +171,7 @@ class Seals:
         if places.get(column) != own.column:
             return False
         columns = {
-            at: shipped.atom.args.index(producing.rule.args[i])  # type: ignore[arg-type]
+            at: shipped.atom.args.index(producing.rule.args[i])
             for at, i in where.items()
             if producing.rule.args[i] in shipped.atom.args
         }
