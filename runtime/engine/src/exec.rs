@@ -1,0 +1,561 @@
+//! Runs one join plan: nested loops over scans, deltas and index probes.
+//!
+//! A plan is run for a purpose (`Mode`): to find what is derived now, what may
+//! have been derived by rows that left, or whether a given row is derived.  A
+//! test that cannot be computed does not fail the tick before every other
+//! literal has agreed, so the order of the literals is never seen.
+
+use crate::env::Env;
+use crate::expr::{self, Expr};
+use crate::index::END;
+use crate::lattice::Type;
+use crate::maintain::RULES;
+use crate::relation::Relation;
+use crate::values::{Value, Word, NONE};
+
+#[derive(Clone, Copy, Debug)]
+pub enum Operand {
+    Reg(u16),
+    Const(Word),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Access {
+    Scan,
+    /// The rows that the run is driven by.
+    Delta,
+    /// By the columns that identify a row.
+    Primary,
+    /// By the index in this slot.
+    Index(usize),
+}
+
+/// A positive or negated atom.
+#[derive(Clone, Debug)]
+pub struct Atom {
+    /// Its place in the rule's body.
+    pub literal: u16,
+    pub relation: usize,
+    /// Its relation belongs to the stratum being computed.
+    pub same: bool,
+    /// A row of it must be older than the head that it supports (views of the same stratum).
+    pub ordered: bool,
+    pub access: Access,
+    pub columns: Box<[u16]>,
+    pub key: Box<[Operand]>,
+    pub binds: Box<[(u16, u16)]>,
+    pub checks: Box<[(u16, Operand)]>,
+    pub equal: Box<[(u16, u16)]>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Step {
+    Rows(Atom),
+    Absent(Atom),
+    Test {
+        test: Expr,
+        uses: Box<[u16]>,
+    },
+    /// The word in a register is the expression's value, in the form of a type.
+    Same {
+        reg: u16,
+        value: Expr,
+        type_: Option<Type>,
+        uses: Box<[u16]>,
+    },
+    Let {
+        reg: u16,
+        value: Expr,
+        type_: Option<Type>,
+        uses: Box<[u16]>,
+    },
+    Each {
+        source: Expr,
+        count: usize,
+        binds: Box<[(u16, u16)]>,
+        same: Box<[(u16, Expr)]>,
+        equal: Box<[(u16, Expr)]>,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub struct HeadArg {
+    pub value: Expr,
+    /// A bottom here means that nothing is known yet: no row.
+    pub known: bool,
+}
+
+/// Why a tick cannot be taken.
+#[derive(Debug)]
+pub struct Fail {
+    /// Who is at fault, as `maintain::ORIGINS` numbers them.
+    pub origins: Vec<u32>,
+    pub rows: Vec<(usize, Vec<Word>)>,
+    pub message: String,
+}
+
+pub type Run<T> = Result<T, Box<Fail>>;
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Mode {
+    /// Matches among what is there now.
+    Now,
+    /// A superset of the matches that were there and are lost: rows that left count,
+    /// and of negated atoms only rows that stayed.
+    Lost,
+}
+
+pub enum Delta<'a> {
+    None,
+    Ids(&'a [u32]),
+    Range(u32, u32),
+}
+
+/// Rows of a relation that a run may see: ids below this.
+pub const ALL: u32 = u32::MAX;
+
+pub struct Exec<'a, 'e> {
+    pub rule: usize,
+    pub relations: &'a [Relation],
+    pub env: &'a mut Env<'e>,
+    pub steps: &'a [Step],
+    pub head: &'a [HeadArg],
+    pub mode: Mode,
+    pub delta: Delta<'a>,
+    /// The literal that the run is driven by.
+    pub driver: Option<u16>,
+    /// Per step, the ids that it may see lie below this; empty: all.
+    pub caps: &'a [u32],
+    /// Ordered atoms need rows whose rank is below this.
+    pub rank: u64,
+    /// Stop at the first match and emit nothing.
+    pub exists: bool,
+    pub regs: Vec<Word>,
+    pub out: &'a mut Vec<Word>,
+    trail: Vec<u32>,
+    pending: Option<String>,
+    unknown: Vec<u16>,
+}
+
+impl<'a, 'e> Exec<'a, 'e> {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        rule: usize,
+        relations: &'a [Relation],
+        env: &'a mut Env<'e>,
+        steps: &'a [Step],
+        head: &'a [HeadArg],
+        regs: Vec<Word>,
+        out: &'a mut Vec<Word>,
+    ) -> Exec<'a, 'e> {
+        Exec {
+            rule,
+            relations,
+            env,
+            steps,
+            head,
+            mode: Mode::Now,
+            delta: Delta::None,
+            driver: None,
+            caps: &[],
+            rank: u64::MAX,
+            exists: false,
+            regs,
+            out,
+            trail: vec![0; steps.len()],
+            pending: None,
+            unknown: Vec::new(),
+        }
+    }
+
+    /// Whether `exists` was asked for and found.
+    pub fn run(&mut self) -> Run<bool> {
+        self.go(0)
+    }
+
+    #[inline(always)]
+    fn operand(&self, operand: Operand) -> Word {
+        match operand {
+            Operand::Reg(reg) => self.regs[usize::from(reg)],
+            Operand::Const(word) => word,
+        }
+    }
+
+    fn go(&mut self, at: usize) -> Run<bool> {
+        let steps = self.steps;
+        let Some(step) = steps.get(at) else {
+            return self.emit();
+        };
+        match step {
+            Step::Rows(atom) => self.rows(at, atom),
+            Step::Absent(atom) => {
+                let skipped = self.mode == Mode::Lost && self.driver == Some(atom.literal);
+                if skipped || self.poisoned_atom(atom) || self.absent(atom) {
+                    return self.go(at + 1);
+                }
+                Ok(false)
+            }
+            Step::Test { test, uses } => {
+                if !self.poisoned(uses) {
+                    match test.truth(&self.regs, self.env) {
+                        Ok(true) => {}
+                        Ok(false) => return Ok(false),
+                        Err(message) => return self.postpone(at, message, None),
+                    }
+                }
+                self.go(at + 1)
+            }
+            Step::Same {
+                reg,
+                value,
+                type_,
+                uses,
+            } => {
+                if !self.poisoned(uses) {
+                    match value.eval(&self.regs, self.env) {
+                        Ok(word) => {
+                            let word = self.shaped(word, type_.as_ref());
+                            if word != self.regs[usize::from(*reg)] {
+                                return Ok(false);
+                            }
+                        }
+                        Err(message) => return self.postpone(at, message, None),
+                    }
+                }
+                self.go(at + 1)
+            }
+            Step::Let {
+                reg,
+                value,
+                type_,
+                uses,
+            } => {
+                if self.poisoned(uses) {
+                    return self.poison(at, *reg);
+                }
+                match value.eval(&self.regs, self.env) {
+                    Ok(word) => {
+                        self.regs[usize::from(*reg)] = self.shaped(word, type_.as_ref());
+                        self.go(at + 1)
+                    }
+                    Err(message) => self.postpone(at, message, Some(*reg)),
+                }
+            }
+            Step::Each {
+                source,
+                count,
+                binds,
+                same,
+                equal,
+            } => self.each(at, source, *count, binds, same, equal),
+        }
+    }
+
+    /// A value in the form of a column's type, or as it is where it has none.
+    fn shaped(&mut self, word: Word, type_: Option<&Type>) -> Word {
+        match type_ {
+            Some(type_) => self.env.shape(word, type_),
+            None => word,
+        }
+    }
+
+    fn poisoned(&self, uses: &[u16]) -> bool {
+        !self.unknown.is_empty() && uses.iter().any(|reg| self.unknown.contains(reg))
+    }
+
+    fn poisoned_atom(&self, atom: &Atom) -> bool {
+        !self.unknown.is_empty()
+            && atom.key.iter().any(
+                |operand| matches!(operand, Operand::Reg(reg) if self.unknown.contains(reg)),
+            )
+    }
+
+    fn poison(&mut self, at: usize, reg: u16) -> Run<bool> {
+        self.unknown.push(reg);
+        let found = self.go(at + 1);
+        self.unknown.pop();
+        found
+    }
+
+    /// Goes on with a failure in hand, which counts if all else agrees.
+    fn postpone(&mut self, at: usize, message: String, reg: Option<u16>) -> Run<bool> {
+        if self.mode == Mode::Lost || self.exists {
+            // Such a match would have failed the tick that made it.
+            return Ok(false);
+        }
+        let first = self.pending.is_none();
+        if first {
+            self.pending = Some(message);
+        }
+        let found = match reg {
+            Some(reg) => self.poison(at, reg),
+            None => self.go(at + 1),
+        };
+        if first {
+            self.pending = None;
+        }
+        found
+    }
+
+    #[inline(always)]
+    fn visible(&self, relation: &Relation, atom: &Atom, id: u32, cap: u32) -> bool {
+        if id >= cap {
+            return false;
+        }
+        match self.mode {
+            Mode::Now => {
+                relation.alive(id)
+                    && (self.rank == u64::MAX || !atom.ordered || relation.rank(id) < self.rank)
+            }
+            Mode::Lost => relation.known(id),
+        }
+    }
+
+    #[inline(always)]
+    fn matches(&self, atom: &Atom, row: &[Word]) -> bool {
+        atom.checks
+            .iter()
+            .all(|&(column, operand)| row[usize::from(column)] == self.operand(operand))
+            && atom
+                .equal
+                .iter()
+                .all(|&(a, b)| row[usize::from(a)] == row[usize::from(b)])
+    }
+
+    #[inline(always)]
+    fn take(&mut self, at: usize, atom: &Atom, row: &[Word], id: u32) -> Run<bool> {
+        if !self.matches(atom, row) {
+            return Ok(false);
+        }
+        for &(column, reg) in &atom.binds {
+            self.regs[usize::from(reg)] = row[usize::from(column)];
+        }
+        self.trail[at] = id;
+        self.go(at + 1)
+    }
+
+    fn key(&self, atom: &Atom, buffer: &mut [Word; 16]) -> usize {
+        for (place, &operand) in atom.key.iter().enumerate() {
+            buffer[place] = self.operand(operand);
+        }
+        atom.key.len()
+    }
+
+    fn rows(&mut self, at: usize, atom: &'a Atom) -> Run<bool> {
+        let relation = &self.relations[atom.relation];
+        let cap = self.caps.get(at).copied().unwrap_or(ALL);
+        match atom.access {
+            Access::Delta => match self.delta {
+                Delta::Ids(ids) => {
+                    for &id in ids {
+                        if self.take(at, atom, relation.row(id), id)? {
+                            return Ok(true);
+                        }
+                    }
+                }
+                Delta::Range(from, to) => {
+                    for id in from..to {
+                        if relation.alive(id) && self.take(at, atom, relation.row(id), id)? {
+                            return Ok(true);
+                        }
+                    }
+                }
+                Delta::None => {}
+            },
+            Access::Scan => {
+                for id in 0..relation.len().min(cap) {
+                    if self.visible(relation, atom, id, cap)
+                        && self.take(at, atom, relation.row(id), id)?
+                    {
+                        return Ok(true);
+                    }
+                }
+            }
+            Access::Primary if self.mode == Mode::Now => {
+                let mut key = [NONE; 16];
+                let width = self.key(atom, &mut key);
+                if let Some(id) = relation.find(&key[..width]) {
+                    if self.visible(relation, atom, id, cap) {
+                        return self.take(at, atom, relation.row(id), id);
+                    }
+                }
+            }
+            Access::Primary => {
+                let mut key = [NONE; 16];
+                let width = self.key(atom, &mut key);
+                let mut ids = Vec::new();
+                relation.find_known(&key[..width], |id| {
+                    if relation.known(id) {
+                        ids.push(id);
+                    }
+                    false
+                });
+                for id in ids {
+                    if self.take(at, atom, relation.row(id), id)? {
+                        return Ok(true);
+                    }
+                }
+            }
+            Access::Index(slot) => {
+                let mut key = [NONE; 16];
+                let width = self.key(atom, &mut key);
+                let mut id = relation.first(slot, &key[..width]);
+                while id != END {
+                    if self.visible(relation, atom, id, cap)
+                        && self.take(at, atom, relation.row(id), id)?
+                    {
+                        return Ok(true);
+                    }
+                    id = relation.next(slot, id);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn absent(&self, atom: &Atom) -> bool {
+        let relation = &self.relations[atom.relation];
+        let lost = self.mode == Mode::Lost;
+        let there = |id: u32| {
+            let seen = if lost {
+                relation.kept(id)
+            } else {
+                relation.alive(id)
+            };
+            seen && self.matches(atom, relation.row(id))
+        };
+        let mut key = [NONE; 16];
+        let width = self.key(atom, &mut key);
+        match atom.access {
+            Access::Scan | Access::Delta => !relation.ids().any(there),
+            Access::Primary => !relation.find(&key[..width]).is_some_and(there),
+            Access::Index(slot) => {
+                let mut id = relation.first(slot, &key[..width]);
+                while id != END {
+                    if there(id) {
+                        return false;
+                    }
+                    id = relation.next(slot, id);
+                }
+                true
+            }
+        }
+    }
+
+    fn each(
+        &mut self,
+        at: usize,
+        source: &'a Expr,
+        count: usize,
+        binds: &[(u16, u16)],
+        same: &[(u16, Expr)],
+        equal: &[(u16, Expr)],
+    ) -> Run<bool> {
+        let word = match source.eval(&self.regs, self.env) {
+            Ok(word) => word,
+            Err(message) => return self.stop(at, message),
+        };
+        let items = match self.env.interner.value(word) {
+            Value::None => return Ok(false),
+            Value::Set(items) => items.to_vec(),
+            Value::Tuple(items) => {
+                let mut items = items.to_vec();
+                items.sort_unstable_by(|&a, &b| self.env.interner.cmp(a, b));
+                items.dedup();
+                items
+            }
+            _ => {
+                let message = format!("each: {} has no elements", self.env.repr(word));
+                return self.stop(at, message);
+            }
+        };
+        for item in items {
+            let parts = if count == 1 {
+                vec![item]
+            } else {
+                match self.env.interner.value(item) {
+                    Value::Tuple(parts) if parts.len() == count => parts.to_vec(),
+                    _ => {
+                        let shown = self.env.repr(item);
+                        let message = format!("each: the element {shown} is not a pair");
+                        return self.stop(at, message);
+                    }
+                }
+            };
+            for &(place, reg) in binds {
+                self.regs[usize::from(reg)] = parts[usize::from(place)];
+            }
+            if self.agrees(at, &parts, same, equal)? && self.go(at + 1)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn agrees(
+        &mut self,
+        at: usize,
+        parts: &[Word],
+        same: &[(u16, Expr)],
+        equal: &[(u16, Expr)],
+    ) -> Run<bool> {
+        for (list, numeric) in [(same, false), (equal, true)] {
+            for (place, value) in list {
+                let part = parts[usize::from(*place)];
+                match value.eval(&self.regs, self.env) {
+                    Ok(word) if word == part => {}
+                    Ok(word) if numeric && expr::equal(self.env.interner, word, part) => {}
+                    Ok(_) => return Ok(false),
+                    Err(message) => return self.stop(at, message),
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn emit(&mut self) -> Run<bool> {
+        if let Some(message) = &self.pending {
+            let message = message.clone();
+            return self.stop(self.steps.len(), message);
+        }
+        if self.exists {
+            return Ok(true);
+        }
+        let start = self.out.len();
+        for arg in self.head {
+            match arg.value.eval(&self.regs, self.env) {
+                Ok(NONE) if arg.known => {
+                    self.out.truncate(start);
+                    return Ok(false);
+                }
+                Ok(word) => self.out.push(word),
+                Err(message) => {
+                    self.out.truncate(start);
+                    return self.stop(self.steps.len(), message);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Fails the tick with the body rows of the match so far, in the order of the rule's text.
+    fn stop(&self, at: usize, message: String) -> Run<bool> {
+        if self.mode == Mode::Lost || self.exists {
+            return Ok(false);
+        }
+        let mut rows: Vec<(u16, usize, Vec<Word>)> = Vec::new();
+        for (step, &id) in self.steps[..at].iter().zip(&self.trail) {
+            if let Step::Rows(atom) = step {
+                let row = self.relations[atom.relation].row(id).to_vec();
+                rows.push((atom.literal, atom.relation, row));
+            }
+        }
+        rows.sort_by_key(|row| row.0);
+        rows.dedup_by_key(|row| row.0);
+        Err(Box::new(Fail {
+            origins: vec![RULES + self.rule as u32],
+            rows: rows.into_iter().map(|(_, rel, row)| (rel, row)).collect(),
+            message,
+        }))
+    }
+}
