@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bloomish import ir
 from bloomish.errors import ProgramError, counted
+from bloomish.growth import growth
 from bloomish.pretty import expr_text
 from bloomish.safety import order_body
 from bloomish.schema import Schema
@@ -171,4 +172,16 @@ def stratified(schema: Schema, values: Values) -> None:
     strata(schema)
 
 
-PASSES: tuple[Callable[[Schema, Values], None], ...] = (heads, safety, types, facts, stratified)
+def lattices_grow(schema: Schema, values: Values) -> None:
+    """Recursion over lattices is monotone."""
+    growth(schema, Typing(schema, values))
+
+
+PASSES: tuple[Callable[[Schema, Values], None], ...] = (
+    heads,
+    safety,
+    types,
+    facts,
+    stratified,
+    lattices_grow,
+)

@@ -15,7 +15,7 @@ from bloomish import ir, scope
 from bloomish.columns import column_type
 from bloomish.errors import ProgramError
 from bloomish.source import definition
-from bloomish.terms import Term, _operand
+from bloomish.terms import Expression, Term, _operand
 
 
 class Function:
@@ -48,7 +48,7 @@ class Function:
             )
         terms = [_operand(arg, f"`{name}()`") for arg in args]
         uses = frozenset({self}).union(*(t._uses for t in terms))
-        return Term(ir.Call(name, tuple(t._expr for t in terms)), uses)
+        return Expression(ir.Call(name, tuple(t._expr for t in terms)), uses)
 
 
 @overload

@@ -104,7 +104,8 @@ class Writer:
         # Comparisons would chain, so both their sides bind tighter.
         tighter = bind + 1
         near = self._within(left, tighter if bind == 1 else bind)
-        if _is_python(left) and _is_python(right):  # else Python would compute it
+        # Python would compute what has no term in it, and turn `0 == x` round to `x == 0`.
+        if _is_python(left) and (bind == 1 or op == "%" or _is_python(right)):
             near = self._call("lift", self.expr(left))[0]
         return f"{near} {op} {self._within(right, tighter)}", bind
 

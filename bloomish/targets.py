@@ -80,8 +80,10 @@ def load(target: str) -> Target:
             raise BloomishError(f"{target}: a {suffix} file is one program and takes no `:{name}`")
         programs, warnings = READERS[suffix](_existing(Path(where)))
         return Target(target, programs, None, warnings)
-    if suffix == ".py" or os.sep in where or Path(where).is_file():
-        path = _existing(Path(where))
+    path = Path(where)
+    folder = path.is_dir() and not (path / "__init__.py").exists()
+    if suffix == ".py" or os.sep in where or path.is_file() or folder:
+        _existing(path)
         if suffix != ".py":
             known = ", ".join((".py", *READERS))
             raise BloomishError(f"{where}: not a program file; it ends in one of {known}")

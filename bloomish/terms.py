@@ -105,7 +105,7 @@ class Term:
 
     def __neg__(self) -> Term:
         operand = _operand(self, "`-`")
-        return Term(ir.Unary("-", operand._expr), operand._uses)
+        return Expression(ir.Unary("-", operand._expr), operand._uses)
 
     # lattices and conditions
 
@@ -222,6 +222,16 @@ class Term:
         )
 
 
+class Expression(Term):
+    """What operators, functions and constants give.
+
+    Not `Term` itself: Python turns `term == var` round where the right side's
+    class is the narrower, and rules are kept as they are written.
+    """
+
+    __slots__ = ()
+
+
 class Var(Term):
     """A rule's variable."""
 
@@ -264,7 +274,7 @@ class MethodRef(Term):
             fail(f"`{self!r}` takes its arguments by position", f"write `{self!r}(x)`")
         receiver = _operand(self._receiver, f"`.{self._name}()`")
         terms = [_operand(arg, f"`{self!r}()`") for arg in args]
-        return Term(
+        return Expression(
             ir.Method(self._name, receiver._expr, tuple(t._expr for t in terms)),
             receiver._uses.union(*(t._uses for t in terms)),
         )
@@ -290,7 +300,7 @@ def lift(value: Any) -> Term:
     if isinstance(value, Term):
         return value
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
-        return Term(ir.Const(_scalar(value)))
+        return Expression(ir.Const(_scalar(value)))
     if isinstance(value, tuple):
         return _gather(value, ir.TupleExpr, tuple)
     if isinstance(value, (set, frozenset)):
@@ -298,7 +308,7 @@ def lift(value: Any) -> Term:
     if isinstance(value, dict):
         pairs = [(_operand(k, "a map"), _operand(v, "a map")) for k, v in value.items()]
         pairs.sort(key=lambda pair: expr_text(pair[0]._expr))
-        return Term(
+        return Expression(
             ir.MapExpr(tuple((k._expr, v._expr) for k, v in pairs)),
             NOTHING.union(*(t._uses for pair in pairs for t in pair)),
         )
@@ -356,8 +366,8 @@ def _gather(
     terms = [_operand(value, "a tuple or set") for value in values]
     exprs = tuple(t._expr for t in terms)
     if all(isinstance(e, ir.Const) for e in exprs):
-        return Term(ir.Const(constant([e.value for e in exprs if isinstance(e, ir.Const)])))
-    return Term(make(exprs), NOTHING.union(*(t._uses for t in terms)))
+        return Expression(ir.Const(constant([e.value for e in exprs if isinstance(e, ir.Const)])))
+    return Expression(make(exprs), NOTHING.union(*(t._uses for t in terms)))
 
 
 def _set(values: set[Any] | frozenset[Any]) -> Term:
@@ -382,7 +392,7 @@ def _operand(value: Any, of: str) -> Term:
 
 def _binary(op: Any, left: Any, right: Any) -> Term:
     left, right = _operand(left, f"`{op}`"), _operand(right, f"`{op}`")
-    return Term(ir.Binary(op, left._expr, right._expr), left._uses | right._uses)
+    return Expression(ir.Binary(op, left._expr, right._expr), left._uses | right._uses)
 
 
 def _compare(op: Any, left: Any, right: Any) -> Condition:
@@ -408,7 +418,9 @@ def _test(value: Any, of: str) -> Term:
                 "for their absence `notin(...)`",
             )
         value._take()
-        tests = [Term(lit.test, value._uses) for lit in literals if isinstance(lit, ir.Condition)]
+        tests = [
+            Expression(lit.test, value._uses) for lit in literals if isinstance(lit, ir.Condition)
+        ]
         return _connect("and", tests)
     return _operand(value, f"`{of}`")
 
@@ -430,22 +442,22 @@ def div(left: Any, right: Any) -> Term:
 
 
 _ = Wild()
-here = Term(ir.Here())
+here = Expression(ir.Here())
 
 
 def now() -> Term:
     """The tick's clock, frozen: seconds since the epoch, a float."""
-    return Term(ir.Now())
+    return Expression(ir.Now())
 
 
 def tick_number() -> Term:
     """The number of the tick at this node, from 1."""
-    return Term(ir.TickNumber())
+    return Expression(ir.TickNumber())
 
 
 def random() -> Term:
     """A float in [0, 1) that seed, node, tick, rule and the body's rows determine."""
-    return Term(ir.Random())
+    return Expression(ir.Random())
 
 
 def size(of: Any) -> Term:
@@ -457,9 +469,9 @@ def size(of: Any) -> Term:
                 f"`size({of.name})`: only rosters and lattice values have a size",
                 f"count rows in a head: `n(count()) <= {of.name}(...)`",
             )
-        return Term(ir.Size(of.name), frozenset({of}))
+        return Expression(ir.Size(of.name), frozenset({of}))
     term = _operand(of, "`size()`")
-    return Term(ir.Size(term._expr), term._uses)
+    return Expression(ir.Size(term._expr), term._uses)
 
 
 def variables(*names: str) -> Any:

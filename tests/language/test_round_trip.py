@@ -1,0 +1,149 @@
+"""What goes out as text comes back equal: printed programs and JSON."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from bloomish import ir
+from bloomish.cluster import Cluster
+from bloomish.errors import BloomishError
+from bloomish.ir_json import from_json, to_json
+from bloomish.pretty_file import deployment_text, program_text
+from bloomish.program import Program, ProgramMeta
+from bloomish.targets import load
+from tests.language import examples
+
+ROOT = Path(__file__).parent.parent.parent
+NUMBERS = itertools.count()
+
+
+def _shipped() -> list[ir.Program]:
+    found = []
+    for path in sorted((ROOT / "programs").glob("*.py")):
+        if path.stem != "__init__":
+            module = __import__(f"bloomish.programs.{path.stem}", fromlist=["x"])
+            found += [
+                value.ir
+                for value in vars(module).values()
+                if isinstance(value, ProgramMeta) and value is not Program
+            ]
+    return found
+
+
+PROGRAMS = [cls.ir for cls in examples.PROGRAMS] + _shipped()
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_a_printed_program_compiles_to_the_same(program: ir.Program, tmp_path: Path) -> None:
+    text = program_text(program)
+    file = tmp_path / f"printed_{next(NUMBERS)}.py"
+    file.write_text(text)
+    again = load(f"{file}:{program.name}").programs[0].program
+    assert again == program
+    assert program_text(again) == text
+
+
+def test_a_printed_cluster_compiles_to_the_same(tmp_path: Path) -> None:
+    deployment = examples.kvs.compile("kvs").deployment
+    file = tmp_path / "printed_cluster.py"
+    file.write_text(deployment_text(deployment))
+    loaded = load(str(file)).cluster
+    assert loaded is not None
+    assert loaded.deployment == deployment
+
+
+def test_classes_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    def inner(column: type) -> type[Program]:
+        class Inner(Program):
+            msg = examples.channel(to=examples.Address, value=column)
+
+        return Inner
+
+    one, two = inner(int), inner(str)
+
+    class Outer(Program):
+        left = examples.use(one)
+        right = examples.use(two)
+
+    deployment = Cluster(node=Outer * 2).compile().deployment
+    file = tmp_path / "printed_twice.py"
+    file.write_text(deployment_text(deployment))
+    loaded = load(str(file)).cluster
+    assert loaded is not None
+    assert loaded.deployment == deployment
+
+
+def test_names_that_clash_in_python_are_kept_apart(tmp_path: Path) -> None:
+    program = ir.Program(
+        "Clash",
+        (
+            ir.Collection("count", "table", (ir.Column("x", ir.Plain("int")),)),
+            ir.Collection("table", "scratch", (ir.Column("x", ir.Plain("int")),)),
+        ),
+        (
+            ir.Rule(
+                "table_1",
+                "table",
+                (ir.Aggregate("count"),),
+                "<=",
+                (ir.Atom("count", (ir.Var("count"),)),),
+            ),
+            ir.Rule(
+                "table_2",
+                "table",
+                (ir.Var("class"),),
+                "<=",
+                (ir.Atom("count", (ir.Var("class"),)), ir.Atom("count", (ir.Var("$1"),))),
+            ),
+        ),
+    )
+    file = tmp_path / "clash.py"
+    file.write_text(program_text(program))
+    assert load(str(file)).programs[0].program == program
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_json_round_trip(program: ir.Program) -> None:
+    text = to_json(program)
+    again = from_json(text)
+    assert again == program
+    assert again.rules == program.rules and again.span == program.span
+    assert to_json(again) == text
+    bare = to_json(program, spans=False)
+    assert "examples.py" not in bare
+    assert from_json(bare) == program
+
+
+def test_json_of_a_deployment_and_of_values() -> None:
+    deployment = examples.kvs.compile("kvs").deployment
+    assert from_json(to_json(deployment)) == deployment
+    odd = (1, 1.0, True, None, float("-inf"), b"\x00", "é", (1, (2,)), frozenset({1, "a"}))
+    const = ir.Const(odd)
+    again = from_json(to_json(const))
+    assert again == const
+    assert [type(value) for value in again.value] == [type(value) for value in odd]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"is": "Rule"}',
+        '{"bloomish_ir": 1, "is": "Rule"}',
+        '{"bloomish_ir": 1, "is": "Nothing"}',
+        '{"bloomish_ir": 1, "is": "Var", "name": "x", "more": 1}',
+        '{"bloomish_ir": 1, "is": "Const", "value": {"bytes": "zz"}}',
+        '{"bloomish_ir": 1, "is": "Const", "value": {"list": []}}',
+        '{"bloomish_ir": 1, "is": "Const", "value": NaN}',
+        '{"bloomish_ir": 1, "is": "Facts", "collection": "a", "rows": [1]}',
+        '{"bloomish_ir": 2, "is": "Var", "name": "x"}',
+    ],
+)
+def test_json_that_is_no_ir_is_refused(text: str) -> None:
+    with pytest.raises(BloomishError):
+        from_json(text)
