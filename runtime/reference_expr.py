@@ -20,6 +20,7 @@ import msgpack
 from bloomish import ir
 from bloomish.externals import Externals
 from bloomish.lattices.methods import method_of
+from bloomish.types import Clash, Typing
 from bloomish.values import INT_MAX, INT_MIN, Misfit, Values, order_key
 
 Match = tuple[Any, ...]
@@ -58,6 +59,7 @@ class Expressions:
         self.moment = moment
         self._externals = externals
         self._functions = {decl.name: decl for decl in program.functions}
+        self._typing = Typing(program)
 
     def compile(
         self,
@@ -133,23 +135,11 @@ class Expressions:
         return found if isinstance(found, ir.Lattice) else None
 
     def type(self, expr: ir.Expr, types: Mapping[str, ir.Type]) -> ir.Type:
-        """The type of an expression as far as merging and methods need it; else Any."""
-        match expr:
-            case ir.Var(name):
-                return types.get(name, ANY)
-            case ir.Call(function, _):
-                return self._functions[function].result
-            case ir.Binary("|", left, right):
-                found = self.lattice(left, types)
-                return found if found is not None else self.type(right, types)
-            case ir.Method(name, receiver, args):
-                lattice = self.lattice(receiver, types)
-                if lattice is None:
-                    return ANY
-                found_args = tuple(self.type(arg, types) for arg in args)
-                return method_of(self.values.declared, lattice, name).result(lattice, found_args)
-            case _:
-                return ANY
+        """The type of an expression; Any where it has none (Dedalus warns and goes on)."""
+        try:
+            return self._typing.expr(expr, types)
+        except Clash:
+            return ir.Plain("Any")
 
     def _merge(
         self, expr: ir.Expr, left: Compiled, right: Compiled, types: Mapping[str, ir.Type]
@@ -210,9 +200,6 @@ class Expressions:
         moment = self.moment
         digest = keyed(moment.seed, [moment.node, moment.tick, rule, *body])
         return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
-
-
-ANY = ir.Plain("Any")
 
 
 def keyed(seed: int, values: list[Any]) -> bytes:

@@ -301,12 +301,10 @@ class Plan:
         atom would, where both sides are of one plain type, so that `==` is sameness."""
         if name not in self._owner._generated:
             return True
-        type_ = self._owner._types.get(name)
-        plain = isinstance(type_, ir.Plain) and type_.name in ("str", "bytes", "Address")
-        if isinstance(expr, ir.Var):
-            same = self._owner._types.get(expr.name) == type_
-            return self._quick and type_ is not None and same and not has_any(type_)
-        return self._quick and plain and isinstance(expr, ir.Const)
+        owner = self._owner
+        found = owner._expressions.type(expr, owner._types)
+        same = owner._types.get(name) == found and isinstance(found, ir.Plain)
+        return self._quick and same and not has_any(found)
 
     def _bound_args(self, i: int, bound: set[str]) -> int:
         atom = self._body[i]
