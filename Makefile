@@ -44,7 +44,8 @@ $(BIN)/python:
 .venv/for-bench: EXTRAS = [test,bench]
 .venv/for-check: EXTRAS = [test,bench,dev]
 .venv/for-%: $(MADE_FROM) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRAS)'
+	@echo "setting up .venv (a minute or two the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRAS)'
 	@$(BIN)/python -c 'import bloomish._engine' 2>/dev/null || { \
 		echo "****************************************************************"; \
 		echo "The Rust engine was not built (no cargo, or no way to its registry):"; \
