@@ -57,7 +57,8 @@ def heads(schema: Schema, values: Values) -> None:
             raise ProgramError(
                 rule.span,
                 f"`<+-` replaces by key, and `{head.name}` has no key",
-                f"declare one: `{head.columns[0].name}=Key(...)`",
+                f"declare it: `{head.columns[0].name}=Key(...)`, or a column beside it that names "
+                "the value, such as `name=Key(str)`",
             )
         kinds = {arg.name for arg in rule.args if isinstance(arg, ir.Aggregate)}
         if "index" in kinds and len(kinds) > 1:

@@ -106,10 +106,43 @@ class Collection:
         return self._state("<", given)
 
     def __ge__(self, other: Any) -> NoReturn:
-        fail("`>=` after a collection", "rules point to the left: `path <= link`")
+        self._turned(">=", other)
 
     def __gt__(self, other: Any) -> NoReturn:
-        fail("`>` after a collection", "rules point to the left: `path <= link`")
+        self._turned(">", other)
+
+    def _turned(self, op: str, other: Any) -> NoReturn:
+        if not isinstance(other, (Collection, MarkedCollection, Body)):
+            self.not_a_value()
+        fail(f"`{op}` after a collection", "rules point to the left: `path <= link`")
+
+    if not TYPE_CHECKING:  # so that editors go on to mark what is not there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_") or scope.current() is None:
+                raise AttributeError(f"{self.kind} {self.name!r} has no attribute {name!r}")
+            if name in [column.name for column in self.columns]:
+                fail(
+                    f"`{self.name}.{name}`: a column is not an attribute",
+                    f"name it by a variable in the body: `{self.name}({name}=x)`",
+                )
+            fail(
+                f"a collection has no attribute `{name}`",
+                f"rules derive its rows (`{self.name}(...) <= ...`), hosts insert into inputs",
+            )
+
+    def not_a_value(self, *other: Any) -> NoReturn:
+        """A collection in an expression."""
+        names = ", ".join(column.name for column in self.columns)
+        fail(
+            f"the collection `{self.name}` stands where a value is wanted",
+            f"how many nodes: `size({self.name})`; each of them: `{self.name}(x)` in the body"
+            if self.kind == "roster"
+            else f"name a column by a variable in the body: `{self.name}({names})`",
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = not_a_value
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = not_a_value
 
     def __bool__(self) -> bool:
         fail(
@@ -179,11 +212,21 @@ class Collection:
                 f'facts are a list of rows: `{self.name} <= [("a", "b")]`',
             )
         operator(op, "")
+        if isinstance(given, dict):
+            fail("facts are a list of rows, not a dict", f"write `{self.name} <= [...]`")
         return self._facts(given)
 
     def _facts(self, rows: Iterable[Any], at: int | None = None) -> Rule:
         listed = list(sorted_rows(rows)) if isinstance(rows, (set, frozenset)) else list(rows)
         span = span_at(user_frame())
+        for row in listed:
+            for cell in row if isinstance(row, tuple) else (row,):
+                if isinstance(cell, Term):
+                    raise ProgramError(
+                        span,
+                        f"the fact {row!r} holds the term `{cell!r}`",
+                        "facts are constants; write a rule, whose body binds its variables",
+                    )
         here = scope.current()
         if here is None:
             raise ProgramError(
@@ -285,7 +328,7 @@ class Embedding:
             raise AttributeError(name)
         if not self._name:
             fail("an embedding that has no name yet", "assign it first: `inner = use(Other)`")
-        found = getattr(self._program, name, None)
+        found = next((vars(c)[name] for c in self._program.__mro__ if name in vars(c)), None)
         if isinstance(found, Collection):
             path = (*self._path, *found._path)
             return Collection(found._data, found._declared, path, self._root, found._lattices)

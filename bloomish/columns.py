@@ -88,6 +88,11 @@ def column_type(written: Any) -> ir.Type:
             "dict": "use a lattice: `MapUnion(str, Max(int))`, or a table with a Key",
         }.get(name, "use a lattice: `SetUnion(str)`, or one row for each element")
         fail(f"{name} is not a column type", mend)
+    if typing.get_origin(written) in (typing.Union, types.UnionType):
+        fail(
+            f"{written} is not a column type: a column has one type",
+            "`Any` takes every value; where there is no value, leave the row out",
+        )
     shown = getattr(written, "__name__", None) or repr(written)
     fail(
         f"{shown} is not a column type",

@@ -26,6 +26,7 @@ class Function:
         self.__name__ = python.__name__
         self.__doc__ = python.__doc__
         self._decl, self._lattices = _declaration(python, monotone)
+        self._defaults: tuple[Any, ...] = getattr(python, "__defaults__", None) or ()
 
     def __repr__(self) -> str:
         return f"@function {self.__name__}"
@@ -40,6 +41,9 @@ class Function:
         if kwargs:
             fail(f"`{name}` takes its arguments by position in a rule", f"write `{name}(x)`")
         wanted = len(self._decl.params)
+        missing = wanted - len(args)
+        if 0 < missing <= len(self._defaults):
+            args += self._defaults[-missing:]
         if len(args) != wanted:
             fail(
                 f"`{name}` has {wanted} parameter{'' if wanted == 1 else 's'} "

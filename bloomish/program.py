@@ -13,15 +13,16 @@ import keyword
 import sys
 from dataclasses import dataclass, replace
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bloomish import ir
 from bloomish.check import check
-from bloomish.collections import Collection, Embedding
+from bloomish.collections import Collection, Embedding, names_of
 from bloomish.elaborate import Compiled, compiled, elaborate, inherited
 from bloomish.errors import BloomishError, ProgramError
-from bloomish.scope import Scope
+from bloomish.scope import Scope, current
 from bloomish.source import fail, refresh, span_at, statement_at, user_frame
+from bloomish.terms import Body, Rule
 from bloomish.values import Values
 
 
@@ -41,6 +42,8 @@ class ClassBody(Scope):
             if value is known:
                 return
             if isinstance(known, (Collection, Embedding)):
+                if isinstance(value, (Body, Rule)):
+                    fail(f"`=` after `{name}`", "a rule is stated by `<=`: `head(x) <= body(x)`")
                 fail(f"`{name}` is declared already, and this would hide it", "take another name")
             if name in self.inherited and getattr(value, "name", None) != name:
                 self._declared_by_base(name)
@@ -95,12 +98,20 @@ class ClassBody(Scope):
                 f"`{name}` is inherited from {owner}, and a class body does not see it bare",
                 f"write `{owner}.{name}`",
             )
+        if name in self.get("__annotations__", {}):
+            return f"`{name}` is annotated and not assigned", f"write `{name} = table(...)`"
+        if name == self.name:
+            return (
+                f"a class body does not see its own class `{name}`",
+                f"write the collection's name alone, without `{name}.`",
+            )
         import bloomish
 
         if name in bloomish.__all__:
             return f"`{name}` is not imported", f"write `from bloomish import {name}`"
         known = [n for n in (*self, *frame.f_globals) if not n.startswith("__")]
-        near = difflib.get_close_matches(name, known, 1)
+        near = [n for n in known if n.lower() == name.lower()]
+        near = near or difflib.get_close_matches(name, known, 1, cutoff=0.75)
         meant = f"write `{near[0]}` if that is meant; else " if near else ""
         node = statement_at(frame)
         called = node is not None and any(
@@ -162,8 +173,16 @@ class ProgramMeta(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> NoReturn:
         fail(
             f"{cls.__name__} is a program, of which Python makes no instances",
-            f"run it in a cluster: `Cluster(node={cls.__name__})`",
+            f"name the class itself: `Cluster(node={cls.__name__})`, `inner = use({cls.__name__})`",
         )
+
+    if not TYPE_CHECKING:  # so that editors go on to mark what is not there
+
+        def __getattr__(cls, name: str) -> NoReturn:
+            if not name.startswith("_") and current() is not None:
+                known = ", ".join(f"`{c}`" for c in names_of(cls)) or "none"
+                fail(f"`{cls.__name__}` has no collection `{name}`", f"it has {known}")
+            raise AttributeError(f"program {cls.__name__!r} has no attribute {name!r}", name=name)
 
     def __mul__(cls, size: int) -> Replicated:
         return Replicated(cls, size)  # type: ignore[arg-type]

@@ -211,7 +211,10 @@ def _refuse_syntax(error: SyntaxError) -> NoReturn:
             f"`{column[1]}` cannot name a column: Python takes it for a keyword",
             f"take another name, such as `{column[1]}_`",
         ) from None
-    raise ProgramError(span, f"this is not Python: {error.msg}") from None
+    mend = ""
+    if "'=='" in (error.msg or ""):
+        mend = "a rule is stated by `<=`: `head(x) <= body(x)`; `(z == x + y)` compares or binds"
+    raise ProgramError(span, f"this is not Python: {error.msg}", mend) from None
 
 
 _HINTS = (

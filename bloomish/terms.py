@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import keyword
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from bloomish import ir, scope
@@ -181,6 +181,8 @@ class Term:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        if isinstance(self._expr, ir.Here):
+            fail("`here` is called", "it is a value: write `here`")
         fail(f"`{self!r}(...)`: `{self!r}` is not a collection", "declare the collection first")
 
     def __pow__(self, other: Any) -> NoReturn:
@@ -301,6 +303,12 @@ def lift(value: Any) -> Term:
         return value
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return Expression(ir.Const(_scalar(value)))
+    if isinstance(value, Variables):
+        names = ", ".join(map(repr, value))
+        fail(
+            f"`({names})` are several variables in one name",
+            f'name each of them: `{names} = variables("{" ".join(map(repr, value))}")`',
+        )
     if isinstance(value, tuple):
         return _gather(value, ir.TupleExpr, tuple)
     if isinstance(value, (set, frozenset)):
@@ -320,15 +328,17 @@ def lift(value: Any) -> Term:
     if isinstance(value, list):
         fail(f"{value!r}: a list cannot be a value of a row", "use a tuple")
     if hasattr(value, "columns") and hasattr(value, "kind"):
-        fail(
-            f"the collection `{value.name}` stands where a value is wanted",
-            f"`size({value.name})` of a roster; else name a column by a variable in the body: "
-            f"`{value.name}({', '.join(column.name for column in value.columns)})`",
-        )
+        value.not_a_value()
     if callable(value):
         name = getattr(value, "__name__", repr(value))
         if getattr(value, "__module__", None) == __name__:
             fail(f"`{name}` is not called", f"write `{name}()`")
+        if name == "<lambda>":
+            fail(
+                "a lambda is not a value",
+                "write conditions in parentheses, `(x < y)`; other Python goes into a named "
+                "function marked @function",
+            )
         fail(f"`{name}` is a Python function, not a value", f"mark it @function, call `{name}(x)`")
     fail(
         f"{value!r} ({type(value).__name__}) is not a value of the language",
@@ -400,8 +410,8 @@ def _compare(op: Any, left: Any, right: Any) -> Condition:
     return Condition(ir.Binary(op, left._expr, right._expr), left._uses | right._uses)
 
 
-def _connect(op: Any, tests: list[Term]) -> Condition:
-    joined = tests[0]
+def _connect(op: Any, tests: Sequence[Term]) -> Condition:
+    joined: Term = tests[0]
     for test in tests[1:]:
         joined = Condition(ir.Binary(op, joined._expr, test._expr), joined._uses | test._uses)
     return Condition(joined._expr, joined._uses)
@@ -474,6 +484,12 @@ def size(of: Any) -> Term:
     return Expression(ir.Size(term._expr), term._uses)
 
 
+class Variables(tuple[Var, ...]):
+    """What `variables` gives, to be unpacked; as a value in a rule it is a mistake."""
+
+    __slots__ = ()
+
+
 def variables(*names: str) -> Any:
     """`x, y = variables("x y")`; of a single name, the variable itself."""
     found: list[Var] = []
@@ -488,7 +504,7 @@ def variables(*names: str) -> Any:
             found.append(Var(name))
     if not found:
         fail("no variable is named", 'write `x, y = variables("x y")`')
-    return found[0] if len(found) == 1 else tuple(found)
+    return found[0] if len(found) == 1 else Variables(found)
 
 
 # ------------------------------------------------------------------- aggregates
@@ -597,10 +613,11 @@ class Body:
     def __and__(self, other: Any) -> Body:
         right = as_body(other, after=True)
         if right._mark:
-            fail(
-                f"the mark `{right._mark}` stands on a later literal of the body",
-                f"it belongs to the first one: `head <{right._mark} first(...) & second(...)`",
-            )
+            mend = f"a mark belongs to the first one: `head <{right._mark} first(...) & ...`"
+            if right._mark in ("~", "-"):
+                bare = Body(right._parts, right._uses)
+                mend = f"the absence of a row is `notin({bare!r})`; {mend}"
+            fail(f"the mark `{right._mark}` stands on a later literal of the body", mend)
         return Body(self._parts + right._parts, self._uses | right._uses, self._mark)
 
     def __rand__(self, other: Any) -> Body:
@@ -636,6 +653,17 @@ class Body:
 
     def __ror__(self, other: Any) -> Condition:
         return self.__or__(other)
+
+    def __sub__(self, other: Any) -> NoReturn:
+        fail(
+            "`-` between literals",
+            f"rows without a match are found by `& notin({other!r})`"
+            if isinstance(other, Body)
+            else "arithmetic goes on variables",
+        )
+
+    def __add__(self, other: Any) -> NoReturn:
+        fail("`+` between literals", "write one rule for each alternative; join by `&`")
 
     def __bool__(self) -> bool:
         no_truth_value(repr(self))
@@ -883,12 +911,19 @@ def operator(op: str, mark: str) -> ir.Operator:
 def state(head: Atom, op: str, body_value: Any) -> Rule:
     """State `head op body` in the class body under way."""
     frame = user_frame()
+    name = head._collection.name
     if isinstance(body_value, (list, set, frozenset)):
-        name = head._collection.name
         fail(
             f"facts are given to `{name}(...)`",
             f"they go into the collection itself: `{name} <= [...]`",
         )
+    if (
+        body_value is True
+        or body_value is None
+        or (isinstance(body_value, tuple) and not body_value)
+    ):
+        row = ", ".join(map(expr_text, head._args))
+        fail("a rule without a body", f"a fact is written `{name} <= [({row})]`")
     body = as_body(body_value)
     operator_ = operator(op, body._mark)
     span = span_at(frame)

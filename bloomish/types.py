@@ -325,10 +325,11 @@ class Typing:
         text = f"{expr_text(left)} {op} {expr_text(right)}"
         if op in COMPARISONS:
             if not (comparable(one, two) or self._literal_fits(left, one, right, two)):
-                raise Clash(
-                    f"`{text}` compares {type_text(one)} with {type_text(two)}",
-                    "compare values of one type; convert in a function marked @function",
-                )
+                mend = "compare values of one type; convert in a function marked @function"
+                for side, type_ in ((left, one), (right, two)):
+                    if isinstance(type_, ir.Lattice) and plain(type_) == type_:
+                        mend = f"how many elements it has is `size({expr_text(side)})`"
+                raise Clash(f"`{text}` compares {type_text(one)} with {type_text(two)}", mend)
             return BOOL
         if op == "|":
             met = meet(one, two)
@@ -458,7 +459,7 @@ class Typing:
             try:
                 self.values.lift(expr.value, column)
             except Misfit:
-                return type_text(constant(expr.value))
+                return "no value" if expr.value is None else type_text(constant(expr.value))
             return None
         if isinstance(column, ir.TupleOf) and isinstance(expr, ir.TupleExpr):
             return self._parts(expr, expr.items, column.items, variables)
@@ -584,6 +585,8 @@ class Typing:
 
 def _head_mend(arg: ir.HeadArg, column: ir.Column, problem: str) -> str:
     text = expr_text(arg)
+    if problem == "no value":
+        return "leave the row out; None is nothing but the bottom of some lattices"
     if problem == "Any":
         return f"declare what it comes from as {type_text(column.type)}, or pass it through a " + (
             "function marked @function with that result"
