@@ -117,15 +117,17 @@ def test_six_processes(program: str) -> None:
 
 
 def test_the_demo_says_what_agrees() -> None:
-    command = [sys.executable, "-m", "bloomish", "demo", "--actions", "600"]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    def demonstrate(*options: str) -> str:
+        command = [sys.executable, "-m", "bloomish", "demo", "--actions", "600", *options]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    text = demonstrate()
     for program in demo.CARTS:
         assert program in text
     assert "replicas agree on all" in text
-    told = subprocess.run(
-        [*command, "--format", "json"], capture_output=True, text=True, check=True
-    )
-    report = json.loads(told.stdout)
+    report = json.loads(demonstrate("--format", "json"))
     assert [one["program"] for one in report["carts"]] == list(demo.CARTS)
     lattice = report["carts"][-1]
     assert lattice["carts_agree"] and lattice["receipts_agree"]
