@@ -71,6 +71,8 @@ class Dependencies:
         declared = self.system.nodes[node]
         if level is Level.TICK or declared.kind == "const":
             return True
+        if node in self.system.external:  # a promise of who fills it
+            return level is Level.NODE or declared.kind == "channel"
         if not declared.persisted:
             return False
         if level is Level.NODE:  # what stays refuses its rivals

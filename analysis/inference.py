@@ -46,7 +46,7 @@ def infer(system: System, verbose: bool = False) -> Inference:
     first: dict[int, Case] = {}
     logs = known.lineage.logs
     for component in system.components:
-        units = [u for id in component if id not in logs for u in system.producers[id]]
+        units = [u for id in component for u in system.producers[id] if not _trusted(u, logs)]
         again = bool(units)
         while again:
             again = False
@@ -65,7 +65,7 @@ def infer(system: System, verbose: bool = False) -> Inference:
             # In a cycle that is Nondet by its own doing every rule reads Nondet in the
             # end; what made it so is what the rule was found to do on the way.
             case.findings, case.origins = first[unit.id].findings, first[unit.id].origins
-        inside = unit.head not in logs
+        inside = not _trusted(unit, logs)
         conclusions.append(
             Conclusion(
                 unit,
@@ -76,6 +76,11 @@ def infer(system: System, verbose: bool = False) -> Inference:
             )
         )
     return Inference(system, known, modes, tuple(conclusions))
+
+
+def _trusted(unit: Unit, logs: frozenset[str]) -> bool:
+    """What fills a decided log is the protocol's own business; what deletes from it is not."""
+    return unit.head in logs and unit.op not in ("<-", "<+-")
 
 
 def _reads_itself(system: System, units: Iterable[Unit]) -> bool:

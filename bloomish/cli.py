@@ -53,22 +53,79 @@ def bloomish() -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["rules", "json"]),
+    type=click.Choice(["rules", "json", "html", "dot"]),
     default="rules",
     show_default=True,
-    help="rules: a program file; json: the program as data.",
+    help="rules: a program file; json: the program as data; html, dot: a picture.",
 )
 def show(target: str, form: str) -> None:
-    """Print a program back: as rules, or as data.
+    """Print a program back: as rules, as data, or as a picture with its verdicts.
 
     \b
     Example:
         bloomish show programs/vote.py
         bloomish show programs/kvs.py:Server --format json
+        bloomish show programs/cart.py:disorderly --format html > cart.html
     """
+    if form in ("html", "dot"):
+        from bloomish.analysis.verbs.picture import show_picture
+
+        show_picture(target, form)
+        return
     from bloomish.show import show
 
     show(target, form)
+
+
+@bloomish.command()
+@TARGET
+@click.option(
+    "--replicas",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Every role runs on N nodes: say what replicas may disagree about.",
+)
+@click.option("--explain", is_flag=True, help="How every rule came by its mode.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "html", "dot"]),
+    default="text",
+    show_default=True,
+)
+def check(target: str, replicas: int, explain: bool, form: str) -> int:
+    """Which outputs are right without coordination, and why the others are not.
+
+    Exit status 0: nothing needs coordination; 1: something does; 2: the input is wrong.
+
+    \b
+    Example:
+        bloomish check programs/quorum.py
+        bloomish check programs/cart.py:disorderly --explain
+    """
+    from bloomish.analysis.verbs.check import check
+
+    return check(target, replicas, explain, form)
+
+
+@bloomish.command()
+@TARGET
+@click.argument("query", required=False)
+@click.option("--seconds", type=float, default=10.0, show_default=True, help="Time limit.")
+def ask(target: str, query: str | None, seconds: float) -> int:
+    """Ask a program's catalog a question in Datalog; without QUERY, list its relations.
+
+    Exit status 0: there is an answer; 1: there is none; 2: the input is wrong.
+
+    \b
+    Example:
+        bloomish ask programs/cart.py:disorderly "mode(C, 'Flux')"
+        bloomish ask programs/kvs.py:cluster "reaches_negated('Kvs.put', O), output(O)"
+    """
+    from bloomish.analysis.verbs.ask import ask
+
+    return ask(target, query, seconds)
 
 
 @bloomish.command()
@@ -217,6 +274,56 @@ def repl(target: str, evaluator: str, seed: int) -> int:
     from bloomish.runtime.verbs.repl import repl
 
     return repl(target, evaluator, seed)
+
+
+@bloomish.command()
+@TARGET
+@click.option("--seed", type=int, help="One run, of this seed.")
+@click.option("--seeds", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option(
+    "--faults",
+    default="default",
+    show_default=True,
+    metavar="RATES",
+    help="none, network, default, all, or NAME=RATE,... such as loss=0.2,restart=1.",
+)
+@click.option(
+    "--for",
+    "ticks",
+    type=click.IntRange(min=1),
+    default=2_000,
+    show_default=True,
+    metavar="TICKS",
+    help="At most so many ticks of nodes with faults, and as many after them.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="Made-up rows for each input of each node, without --feed.",
+)
+@click.option("--feed", "feeds", multiple=True, metavar="[WHO:]INPUT=FILE", help="As in run.")
+@click.option("--nodes", metavar="A,B,C", default="", help="The nodes of a .ded program.")
+@click.option("--schedule", metavar="FAULTS", help="These faults and no others.")
+@click.option("--trace", type=click.Path(path_type=Path), help="Write the last run's trace.")
+@click.option("--evaluator", type=click.Choice(["auto", "engine", "reference"]), default="auto")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def sim(target: str, **options: Any) -> int:
+    """Run a target many times in one process, under faults, from seeds.
+
+    Status 1 where a row enters an `invariant`, an `eventually` is empty at the end, or a
+    node cannot go on; the seed, the least schedule of faults and a command to replay it
+    are printed.
+
+    \b
+    Example:
+        bloomish sim programs/quorum.py --seeds 200
+        bloomish sim programs/kvs.py --faults network,crash=1 --trace run.jsonl
+    """
+    from bloomish.runtime.verbs.sim import Options, sim
+
+    return sim(Options(target, **options))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,7 +1,7 @@
 """Programs that only grow: the analyzer must ask for nothing."""
 
 from bloomish import Address, Key, Max, Program, SetUnion, _, channel, const, count, here, input
-from bloomish import max_, notin, output, periodic, roster, scratch, size, table, variables
+from bloomish import notin, output, periodic, roster, scratch, size, table, variables
 
 k, n, peer, t, to, v, voter, voters, who, x, y, z = variables(
     "k n peer t to v voter voters who x y z"

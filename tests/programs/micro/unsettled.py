@@ -1,7 +1,7 @@
 """Programs whose views change, and programs that act on them."""
 
 from bloomish import Address, Key, Program, _, argmax, channel, const, count, input, max_, notin
-from bloomish import output, roster, scratch, size, table, variables
+from bloomish import output, roster, scratch, table, variables
 
 k, n, peer, q, stamp, to, v, who, x, y = variables("k n peer q stamp to v who x y")
 

@@ -1,0 +1,1 @@
+"""What the command line's verbs of the analysis do: `check`, `ask`, and pictures for `show`."""

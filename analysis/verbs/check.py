@@ -1,0 +1,32 @@
+"""`bloomish check`: the report on a target, and the exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+import click
+
+from bloomish.analysis.check import check as analyse
+from bloomish.analysis.result import Report
+
+FORMATS = ("text", "json", "sarif", "html", "dot")
+
+
+def renderer(form: str) -> Callable[[Report], str]:
+    """The module of the same name knows the form."""
+    render: Callable[[Report], str] = import_module(f"bloomish.analysis.report.{form}").render
+    return render
+
+
+def check(target: str, replicas: int, explain: bool, form: str) -> int:
+    """Prints the report; 0: nothing needs coordination, 1: something does."""
+    if form in ("html", "dot"):
+        from bloomish.analysis.verbs.picture import picture
+
+        text, report = picture(target, form, replicas)
+    else:
+        report = analyse(target, replicas, explain or form == "sarif")
+        text = renderer(form)(report)
+    click.echo(text, nl=False)
+    return report.status
