@@ -6,11 +6,10 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bloomish import ir
 from bloomish.runtime.evaluator import Evaluator, Tick, TickFailed
 from bloomish.runtime.evaluators import make_evaluator
 from bloomish.values import order_key
-from tests.runtime.randomprograms import NODE, Case, Step
+from tests.runtime.randomprograms import NODE, Case, Step, has_random
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def permuted(case: Case, seed: int) -> Case:
     program = case.program
     rules = tuple(
         # random() is keyed by the body's rows in the order of the text
-        rule if _has_random(rule) else replace(rule, body=shuffled(rule.body))
+        rule if has_random(rule) else replace(rule, body=shuffled(rule.body))
         for rule in program.rules
     )
     facts = tuple(replace(fact, rows=shuffled(fact.rows)) for fact in program.facts)
@@ -167,13 +166,3 @@ def permuted(case: Case, seed: int) -> Case:
         ),
         steps=steps,
     )
-
-
-def _has_random(part: object) -> bool:
-    if isinstance(part, ir.Random):
-        return True
-    if isinstance(part, tuple):
-        return any(map(_has_random, part))
-    if hasattr(part, "__dataclass_fields__"):
-        return any(_has_random(getattr(part, name)) for name in part.__dataclass_fields__)
-    return False

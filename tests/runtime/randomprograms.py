@@ -656,11 +656,14 @@ def _grows_only(program: ir.Program) -> bool:
             if not isinstance(literal, ir.Atom) or literal.collection not in loops:
                 continue
             for arg, type_ in zip(literal.args, types[literal.collection], strict=True):
-                if isinstance(type_, ir.Lattice):
-                    if isinstance(arg, ir.Var):
-                        cells.add(arg.name)
-                    elif not isinstance(arg, ir.Wild):
-                        return False
+                if not isinstance(type_, ir.Lattice):
+                    continue
+                if has_random(rule):
+                    return False  # random() is keyed by the whole rows
+                if isinstance(arg, ir.Var):
+                    cells.add(arg.name)
+                elif not isinstance(arg, ir.Wild):
+                    return False
         uses = _mentions(rule)
         for name in cells:
             passed = sum(
@@ -671,6 +674,17 @@ def _grows_only(program: ir.Program) -> bool:
             if uses.count(name) != passed + 1:
                 return False
     return True
+
+
+def has_random(part: object) -> bool:
+    """Does random() stand in it?"""
+    if isinstance(part, ir.Random):
+        return True
+    if isinstance(part, tuple):
+        return any(map(has_random, part))
+    if hasattr(part, "__dataclass_fields__"):
+        return any(has_random(getattr(part, name)) for name in part.__dataclass_fields__)
+    return False
 
 
 def _mentions(rule: ir.Rule) -> list[str]:
