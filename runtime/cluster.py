@@ -253,19 +253,23 @@ class RunningCluster:
         return connect(name, directory=self.directory, tls=tls)
 
     async def status(self) -> dict[str, dict[str, Any]]:
-        """The status of every node that runs and answers."""
+        """The status of every node that runs and answers within a moment."""
         names = self.running
-        answers = await asyncio.gather(*map(self._status, names))
+        answers = await asyncio.gather(*map(self.status_of, names))
         return {name: one for name, one in zip(names, answers, strict=True) if one is not None}
 
-    async def _status(self, name: str) -> dict[str, Any] | None:
+    async def status_of(self, name: str, patience: float = 5.0) -> dict[str, Any] | None:
+        """One node's; None if it does not answer."""
         member = self.members[name]
         try:
-            if member.host is None:
-                member.host = await self.connect(name)
-            return await member.host.status()
+            async with asyncio.timeout(patience):
+                if member.host is None:
+                    member.host = await self.connect(name)
+                return await member.host.status()
         except HostFault:
             member.host = None
+            return None
+        except TimeoutError:
             return None
 
     async def quiet(self, window: float = 0.5, poll: float = 0.1) -> dict[str, dict[str, Any]]:
@@ -280,10 +284,9 @@ class RunningCluster:
             before = loop.time()
             statuses = await self.status()
             if (
-                loop.time() - before < window
-                and all(member.state != "starting" for member in self.members.values())
+                all(member.state != "starting" for member in self.members.values())
                 and len(statuses) == len(self.running)
-                and _is_quiet(statuses, window)
+                and _is_quiet(statuses, window + loop.time() - before)
             ):
                 return statuses
             await asyncio.sleep(poll)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -96,6 +96,10 @@ Item = TypeVar("Item", Row, Change)
 class Watch(Generic[Item]):
     """What comes of an output, for `async for`; `close` it to stop.
 
+    It begins before anything that is asked of the same node afterwards.  Who
+    stirs another node and must miss nothing here waits for it to have begun:
+    `done = await node.watch("done")`.
+
     Rows that come while nobody asks for them wait, up to a limit; then the
     watch ends with an error that says so.
     """
@@ -110,6 +114,17 @@ class Watch(Generic[Item]):
         self._end: HostFault | None = None
         self._closed = False
         self._first = 0
+        self._begun: asyncio.Future[Any] | None = None
+
+    def __await__(self) -> Generator[Any, None, Watch[Item]]:
+        return self._begin().__await__()
+
+    async def _begin(self) -> Watch[Item]:
+        assert self._begun is not None
+        await asyncio.wait({self._begun})
+        if self._end is not None:
+            raise self._end
+        return self
 
     def _put(self, items: Iterable[Item], first: bool) -> None:
         before = len(self._waiting)
@@ -222,7 +237,7 @@ class _Wire(Framed):
         try:
             message = unpack(body)
             kind = message[0]
-            if kind == Kind.WELCOME:
+            if kind == Kind.WELCOME and not self.welcome.done():
                 self.allow()
                 self.welcome.set_result(message[1])
             elif kind == Kind.NEWS:
@@ -362,7 +377,7 @@ class Node:
         number = self._wire.next_number()
         watch: Watch[Any] = Watch(self._wire, number, collection, limit)
         self._wire.watches[number] = (watch, items)
-        answer = self._wire.ask(number, "watch", collection)
+        answer = watch._begun = self._wire.ask(number, "watch", collection)
 
         def answered(done: asyncio.Future[Any]) -> None:
             if done.cancelled():
@@ -478,6 +493,7 @@ class connect:
         return directory.find(self._address), directory.cluster, self._address
 
     async def _open(self) -> Node:
+        wire: _Wire | None = None
         try:
             (host, port), cluster, name = self._find()
             credentials = self._tls
@@ -489,16 +505,22 @@ class connect:
                     lambda: _Wire(cluster, name, credentials is not None), host, port, ssl=context
                 )
                 return Node(wire, await wire.welcome)
-        except TimeoutError as fault:
-            raise NodeGone(f"{self._address} does not answer") from fault
-        except UnknownNode as fault:
-            raise NodeGone(str(fault)) from fault
-        except ValueError as fault:
-            raise NodeGone(
-                f"{fault}; connect takes host:port, or a node's name with directory=..."
-            ) from fault
-        except OSError as fault:
-            raise NodeGone(f"{self._address} cannot be reached: {fault}") from fault
+        except BaseException as fault:
+            if wire is not None:
+                wire.abort()
+            raise self._clear(fault) from fault
+
+    def _clear(self, fault: BaseException) -> BaseException:
+        """What to tell about a connection that did not come about."""
+        if isinstance(fault, TimeoutError):
+            return NodeGone(f"{self._address} does not answer")
+        if isinstance(fault, UnknownNode):
+            return NodeGone(str(fault))
+        if isinstance(fault, OSError):
+            return NodeGone(f"{self._address} cannot be reached: {fault}")
+        if isinstance(fault, ValueError):
+            return NodeGone(f"{fault}; connect takes host:port, or a name with directory=...")
+        return fault
 
 
 def _parts(

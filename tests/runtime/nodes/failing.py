@@ -1,0 +1,31 @@
+"""Programs whose ticks fail."""
+
+from bloomish import Key, Program, function, input, table, variables
+
+divisor, name = variables("divisor name")
+
+
+class Failing(Program):
+    """Divides by what it is given."""
+
+    give = input(name=int, divisor=int)
+    shares = table(name=Key(int), share=int)
+
+    shares(name, 10 // divisor) <= give(name, divisor)
+
+
+@function
+def share(divisor: int) -> int:
+    """Fails on zero, a tick too late."""
+    return 10 // divisor
+
+
+class Hopeless(Program):
+    """What it is given breaks the next tick, which has no arrival that could be set aside."""
+
+    arm = input(divisor=int)
+    armed = table(divisor=int)
+    shares = table(share=int)
+
+    armed(divisor) < +arm(divisor)
+    shares(share(divisor)) <= armed(divisor)
