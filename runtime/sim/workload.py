@@ -1,0 +1,143 @@
+"""What hosts give in a run: rows of files, or small rows made up from column types.
+
+Inputs get rows; so do channels on which nobody in the world sends (a role that
+is simulated without its peers), as rows from outside.  Values are few, so that
+rows meet in keys and joins.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bloomish import ir
+from bloomish.runtime.evaluator import Row
+from bloomish.runtime.feeds import Feed
+from bloomish.runtime.sim.stage import Member, Stage
+from bloomish.values import Misfit, Values
+
+STRINGS = ("x", "y", "z")
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Rows that a host inserts at a time."""
+
+    time: int
+    node: str
+    collection: str
+    rows: tuple[Row, ...]
+
+
+def make_up(stage: Stage, seed: int, rows: int, horizon: int) -> list[Insert]:
+    """So many rows for every input of every node, at random times before the horizon."""
+    chance = random.Random(f"workload/{seed}")
+    inserts: list[Insert] = []
+    for member, collection in outside(stage):
+        values = Values(member.program.lattices, member.externals.lattices)
+        for number in range(rows):
+            row = made_row(collection, member.node, stage.nodes, chance, number)
+            if row is not None and _fits(collection, row, values):
+                time = chance.randrange(horizon)
+                inserts.append(Insert(time, member.node, collection.name, (row,)))
+    return sorted(inserts, key=lambda one: (one.time, one.node, one.collection))
+
+
+def outside(stage: Stage) -> Iterable[tuple[Member, ir.Collection]]:
+    """Collections that rows enter from outside the world, with their member."""
+    sent = stage.sent_wires()
+    for member, collection in stage.collections("input", "channel"):
+        if member.program.notation == "dedalus":
+            continue
+        if collection.kind == "input" or (collection.wire or collection.name) not in sent:
+            yield member, collection
+
+
+def made_row(
+    collection: ir.Collection,
+    node: str,
+    nodes: Sequence[str],
+    chance: random.Random,
+    number: int,
+) -> Row | None:
+    """A row by the columns' types; None where a type has no made-up values."""
+    row: list[object] = []
+    for place, column in enumerate(collection.columns):
+        if place == 0 and collection.kind == "channel":
+            row.append(node)
+            continue
+        value = made_value(column.type, nodes, chance, number)
+        if value is None:
+            return None
+        row.append(value)
+    return tuple(row)
+
+
+def made_value(
+    kind: ir.Type, nodes: Sequence[str], chance: random.Random, number: int
+) -> object | None:
+    """A small value of a type."""
+    if isinstance(kind, ir.TupleOf):
+        parts = tuple(made_value(item, nodes, chance, number) for item in kind.items)
+        return None if None in parts else parts
+    if isinstance(kind, ir.Lattice):
+        return _made_lattice(kind, nodes, chance, number)
+    simple: dict[str, object] = {
+        "int": chance.choice((number, chance.randrange(3))),
+        "float": float(chance.randrange(3)),
+        "str": chance.choice(STRINGS),
+        "bytes": chance.choice(STRINGS).encode(),
+        "bool": chance.random() < 0.5,
+        "Address": chance.choice(list(nodes)),
+        "Any": chance.randrange(3),
+    }
+    return simple[kind.name]
+
+
+def _made_lattice(
+    kind: ir.Lattice, nodes: Sequence[str], chance: random.Random, number: int
+) -> object | None:
+    def made(argument: ir.Type) -> object | None:
+        return made_value(argument, nodes, chance, number)
+
+    if kind.name in ("Max", "Min"):
+        return made(kind.args[0])
+    if kind.name == "Bool":
+        return chance.random() < 0.7
+    if kind.name == "SetUnion":
+        element = made(kind.args[0])
+        return None if element is None else frozenset((element,))
+    if kind.name == "MapUnion":
+        key, value = made(kind.args[0]), made(kind.args[1])
+        return None if key is None or value is None else ((key, value),)
+    if kind.name in ("VectorClock", "GCounter"):
+        return ((chance.choice(list(nodes)), 1 + chance.randrange(2)),)
+    if kind.name in ("Pair", "Lex"):
+        first, second = made(kind.args[0]), made(kind.args[1])
+        return None if first is None or second is None else (first, second)
+    return None
+
+
+def _fits(collection: ir.Collection, row: Row, values: Values) -> bool:
+    try:
+        for column, value in zip(collection.columns, row, strict=True):
+            values.conform(column.type)(value)
+    except (Misfit, TypeError):
+        return False
+    return True
+
+
+def fed(feeds: Sequence[Feed], horizon: int) -> list[Insert]:
+    """The rows of `--feed` files, dealt to their nodes, evenly over the horizon."""
+    inserts: list[tuple[str, str, Row]] = []
+    for one in feeds:
+        nodes = one.place.nodes
+        for number, row in enumerate(one.rows or ()):
+            to = nodes if one.place.all_of_them else (nodes[number % len(nodes)],)
+            inserts += ((node, one.place.collection, row) for node in to)
+    step = max(1, horizon // (len(inserts) + 1))
+    return [
+        Insert((place + 1) * step, node, collection, (row,))
+        for place, (node, collection, row) in enumerate(inserts)
+    ]
