@@ -12,8 +12,10 @@ from typing import Any
 
 from bloomish import ir
 from bloomish.lattices.structure import ARITY, structure
-from bloomish.runtime.reference_expr import ANY, Expressions
+from bloomish.runtime.reference_expr import Expressions
 from bloomish.values import Values
+
+ANY = ir.Plain("Any")
 
 Data = tuple[Any, ...]
 
@@ -37,7 +39,9 @@ class Externs:
         self.functions: list[Callable[..., Any]] = []
         self.merges: list[Callable[[Any, Any], Any]] = []
         self.misfits: list[Callable[[object], str]] = []
-        self.columns = {c.name: tuple(column.type for column in c.columns) for c in program.collections}
+        self.columns = {
+            c.name: tuple(column.type for column in c.columns) for c in program.collections
+        }
         self.untyped: set[int] = set()  # relations of the plan's own making
         self.values = values
         self.expressions = expressions

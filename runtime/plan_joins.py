@@ -54,18 +54,12 @@ class Joins:
         self._registers: dict[str, int] = {}
         self.registers = 0
         self._body = virtual.body.literals
-        self._generated = {
-            name
-            for literal, _ in self._body
-            for name in _generates(literal)
-        }
+        self._generated = {name for literal, _ in self._body for name in _generates(literal)}
         self._column_types: dict[str, set[ir.Type]] = {}
         self._wild: dict[tuple[int, int], int] = {}
         source = virtual.source
         self._whole = source is not None and is_volatile(source) and _has_random(source)
-        self.compile = Compiler(
-            externs, virtual.types, virtual.name, self.register, self._trail
-        )
+        self.compile = Compiler(externs, virtual.types, virtual.name, self.register, self._trail)
 
     # ------------------------------------------------------------ registers
 
@@ -260,8 +254,10 @@ class Order:
                         continue
                     if side.name in variables(other) or strict and not self._known(other):
                         continue
-                    if strict and _has_random_expr(other) and any(
-                        _ranges(self._body[p][0]) for p in self._open
+                    if (
+                        strict
+                        and _has_random_expr(other)
+                        and any(_ranges(self._body[p][0]) for p in self._open)
                     ):
                         continue
                     return side.name, other
@@ -271,7 +267,9 @@ class Order:
     def _open(self) -> list[int]:
         """Literals that range over rows and were not taken yet."""
         taken = {step[1] for step in self.steps if step[0] in ("rows", "each")}
-        return [p for p, (literal, _) in enumerate(self._body) if _ranges(literal) and p not in taken]
+        return [
+            p for p, (literal, _) in enumerate(self._body) if _ranges(literal) and p not in taken
+        ]
 
     def _may_bind(self, name: str, expr: ir.Expr) -> bool:
         """What no literal ranges over; else only where `==` is sameness and cannot fail."""
@@ -288,14 +286,16 @@ class Order:
             return type(expr.value) is wanted
         return False
 
-    def _worth(self, place: int) -> tuple[bool, int, bool]:
-        """How soon an atom should be taken: found by its key, bound columns, few rows."""
+    def _worth(self, place: int) -> tuple[bool, int, bool, bool]:
+        """How soon an atom should be taken: found by its key, bound columns, few rows
+        (what a recursion grows tends to be larger than what it grows from)."""
         atom, relation = self._body[place]
         assert isinstance(atom, ir.Atom)
         spec = self._joins._relations[relation]
         known = {column for column, arg in enumerate(atom.args) if self._usable(arg)}
         keyed = spec.key > 0 and known.issuperset(range(spec.key))
-        return keyed, len(known), spec.ephemeral
+        grown = relation in self._joins._stratum
+        return keyed, len(known), spec.ephemeral, not grown
 
     def _usable(self, arg: ir.Expr) -> bool:
         """Whether an argument can be part of a key: bound, and it cannot fail."""
@@ -310,9 +310,7 @@ class Order:
 
     def emit_same(self, register: int, arg: ir.Expr, type_: ir.Type | None) -> None:
         shape = None if type_ is None else type_data(self._joins._values, type_)
-        self.steps.append(
-            ("same", register, self._joins.compile(arg), shape, self._uses(arg))
-        )
+        self.steps.append(("same", register, self._joins.compile(arg), shape, self._uses(arg)))
 
     def _flush_later(self, finish: bool) -> None:
         """Columns that are expressions are tested once their variables are bound."""
@@ -491,9 +489,7 @@ def _ranges(literal: ir.Literal) -> bool:
 
 def _safe(expr: ir.Expr) -> bool:
     """Whether the expression cannot fail: a failure would have to wait for the other literals."""
-    return all(
-        isinstance(part, (ir.Var, ir.Const, ir.TupleExpr, ir.Here)) for part in parts(expr)
-    )
+    return all(isinstance(part, (ir.Var, ir.Const, ir.TupleExpr, ir.Here)) for part in parts(expr))
 
 
 def _has_random_expr(expr: ir.Expr) -> bool:

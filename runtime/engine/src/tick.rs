@@ -485,12 +485,13 @@ impl Fixpoint<'_, '_> {
         for key in touched.rows() {
             let there = self.relations[table.relation].find(key);
             let old = there.map(|id| self.relations[table.relation].row(id).to_vec());
-            let new = self.staged_row(table, key, there, old.as_deref())?;
-            if old == new {
+            let (new, masked) = self.staged_row(table, key, there, old.as_deref())?;
+            if old != new {
+                change.out.extend(old.iter().flatten());
+                change.new.extend(new.iter().flatten());
+            } else if !masked {
                 continue;
             }
-            change.out.extend(old.iter().flatten());
-            change.new.extend(new.iter().flatten());
             keys.extend_from_slice(key);
             if width == 0 {
                 keys.push(self.env.here);
@@ -500,15 +501,17 @@ impl Fixpoint<'_, '_> {
         Ok((change, keys))
     }
 
-    /// The row of a key that the next tick starts with.
+    /// The row of a key that the next tick starts with; and whether something takes out
+    /// what something else puts back, so that it shows once that something lapses.
     fn staged_row(
         &mut self,
         table: &TablePlan,
         key: &[Word],
         there: Option<u32>,
         old: Option<&[Word]>,
-    ) -> Run<Option<Vec<Word>>> {
+    ) -> Run<(Option<Vec<Word>>, bool)> {
         let mut row: Option<(Vec<Word>, u32)> = None;
+        let mut masked = false;
         for &replace in &table.replace {
             if let Some(id) = self.relations[replace].find(key) {
                 let new = self.relations[replace].row(id).to_vec();
@@ -521,6 +524,7 @@ impl Fixpoint<'_, '_> {
                 .minus
                 .iter()
                 .any(|&minus| self.relations[minus].contains(old));
+            masked = deleted;
             if !deleted {
                 let relation = &self.relations[table.relation];
                 let origin = match id < relation.start() {
@@ -530,6 +534,7 @@ impl Fixpoint<'_, '_> {
                 row = Some((old.to_vec(), origin));
             }
         }
+        let replaced = row.is_some() && !table.replace.is_empty();
         for &(plus, slot) in &table.plus {
             let rows: Vec<(Vec<Word>, u32)> = match slot {
                 None => {
@@ -542,11 +547,12 @@ impl Fixpoint<'_, '_> {
                 }
                 Some(slot) => self.of_key(plus, slot, key),
             };
+            masked |= replaced && !rows.is_empty();
             for (new, origin) in rows {
                 row = Some(self.join(table.relation, row, new, origin)?);
             }
         }
-        Ok(row.map(|(row, _)| row))
+        Ok((row.map(|(row, _)| row), masked))
     }
 
     fn of_key(&self, relation: usize, slot: usize, key: &[Word]) -> Vec<(Vec<Word>, u32)> {
