@@ -63,7 +63,7 @@ def show(target: str, form: str) -> None:
 
     \b
     Example:
-        bloomish show programs/vote.py
+        bloomish show programs/quorum.py
         bloomish show programs/kvs.py:Server --format json
         bloomish show programs/cart.py:disorderly --format html > cart.html
     """

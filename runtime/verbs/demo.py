@@ -224,7 +224,7 @@ def print_report(outcomes: Sequence[Outcome], console: Console) -> None:
     console.print(
         "That the first cart disagrees, and the second one on receipts, is what the CALM papers\n"
         "predict. Which rules are to blame can be had without running anything:\n"
-        f"    bloomish check {MODULE}:DestructiveCart",
+        f"    bloomish check {MODULE}:destructive",
         highlight=False,
     )
 
