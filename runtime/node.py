@@ -1,9 +1,10 @@
 """One node: an evaluator, a transport, timers and hosts on one asyncio loop.
 
-Whatever has arrived when a tick starts is in it.  The first frames of a turn of
-the loop tick at once, which is what makes an echo quick; what else arrives in
-that turn waits for its end and shares one tick.  Between ticks the loop has its
-turn.  Nothing is polled: a node with nothing to do sleeps in the selector.
+Whatever has arrived when a tick starts is in it.  A frame that is all that is
+ready in a turn of the loop ticks at once, which is what makes an echo quick;
+else the tick waits for the turn's end and takes everything that came.  Between
+ticks the loop has its turn.  Nothing is polled: a node with nothing to do
+sleeps in the selector.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class Node:
         self._trace = trace
         self._on_stop = on_stop
         self._begun = False
+        self._loop_ready: Sequence[object] = (None,)
         self._turn_due = False
         self._wanted = False
         self._fresh = False
@@ -123,6 +125,9 @@ class Node:
             tables = self._store.tables()
             if tables is not None:
                 self.evaluator.load(tables)
+        # asyncio's own queue of what is ready in this turn.  A loop without it (uvloop) is
+        # taken as never idle: each tick then waits for the turn's end, and all is as right.
+        self._loop_ready = getattr(asyncio.get_running_loop(), "_ready", (None,))
         self._happened("restart" if self._incarnation > 1 else "start")
         for periodic in self._periodics:
             periodic.start()
@@ -162,15 +167,14 @@ class Node:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def batch_arrived(self) -> None:
-        """The frames of one read are in: tick now, or with the rest of this turn."""
+        """The frames of one read are in.  Tick at once if nothing else is ready in this turn
+        of the loop; else what is ready comes first, and shares the tick."""
         if not self._fresh:
             return
-        if self._turn_due:
-            self._wanted = True
-            return
-        self._turn_due = True
-        asyncio.get_running_loop().call_soon(self._turn)
-        self._tick()
+        if self._turn_due or self._loop_ready:
+            self.wake()
+        else:
+            self._tick()
 
     def _turn(self) -> None:
         self._turn_due = False
