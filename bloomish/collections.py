@@ -8,6 +8,7 @@ name.  Through an embedding the same declaration is seen under a path
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from bloomish import columns as columns_
@@ -182,7 +183,7 @@ class Collection:
         return FactsAt(self, tick)
 
     def _needs_name(self) -> None:
-        if self._declared._data.name == "":
+        if self._declared._root is None:
             if scope.current() is None:
                 fail(
                     f"a {self.kind} outside the body of a Program class",
@@ -362,6 +363,13 @@ def use(program: P) -> P:
             "embed a class that inherits Program",
         )
     return cast(P, Embedding(program, span_at(user_frame())))
+
+
+def named(name: str, collection: Collection, wire: str = "") -> Collection:
+    """`log_async = named("log@async", channel(...))`: a collection whose name in the IR, or on
+    the wire, is not what Python would give it.  Printed programs of other notations need it."""
+    collection._data = replace(collection._data, name=name, wire=wire)
+    return collection
 
 
 # ---------------------------------------------------------------- declarations

@@ -96,7 +96,7 @@ class _Builder:
 
     def declare(self, declared: Collection, owner: type[Any]) -> None:
         data = declared._data
-        if data.kind == "channel":
+        if data.kind == "channel" and not data.wire:
             data = replace(data, wire=f"{owner.__name__}.{data.name}")
         self.add(data)
         self.classes_used(declared._lattices, data.span)

@@ -20,7 +20,8 @@ from bloomish.rename import rule as renamed_rule
 from bloomish.safety import parts
 
 WIDTH = 100
-_TERMS = ("lift", "Var")  # names that only printed programs need
+_INTERNAL = {"lift": "bloomish.terms", "Var": "bloomish.terms", "named": "bloomish.collections"}
+"""Names that only printed programs need."""
 
 
 def program_text(program: ir.Program) -> str:
@@ -104,6 +105,7 @@ class _File(Writer):
             used.add(python)
             self.variables[name] = python
         self.taken = used - set(_words(programs)) | taken
+        self.attributes: dict[str, str] = {}  # collection's own name -> attribute
 
     # ---------------------------------------------------------------- names
 
@@ -114,7 +116,7 @@ class _File(Writer):
         return self.variables[name]
 
     def word(self, name: str) -> str:
-        if name not in bloomish.__all__ and name not in _TERMS:
+        if name not in bloomish.__all__ and name not in _INTERNAL:
             return name  # a user's function
         known = self.imports.get(name)
         if known is None:
@@ -123,6 +125,19 @@ class _File(Writer):
                 known += "_"
             self.taken.add(known)
             self.imports[name] = known
+        return known
+
+    def attribute(self, name: str) -> str:
+        """The attribute that a collection of this name is assigned to."""
+        known = self.attributes.get(name)
+        if known is None:
+            known = name
+            if not can_name_collection(name):
+                known = _identifier(name).strip("_") or "rows"
+                while known in self.taken or not can_name_collection(known):
+                    known += "_"
+                self.taken.add(known)
+            self.attributes[name] = known
         return known
 
     def type(self, type_: ir.Type) -> str:
@@ -141,15 +156,10 @@ class _File(Writer):
         head = []
         for module, names in sorted(self.outside.items()):
             head.append(_import(module, {name: name for name in names}))
-        lists = {
-            "bloomish": {k: v for k, v in self.imports.items() if k not in _TERMS},
-            "bloomish.terms": {k: v for k, v in self.imports.items() if k in _TERMS},
-        }
         declared = self._declare_variables()
-        if any(not name.isidentifier() or keyword.iskeyword(name) for name in self.variables):
-            lists["bloomish.terms"]["Var"] = "Var"
-        if any(name.isidentifier() for name in self.variables):
-            lists["bloomish"]["variables"] = self.word("variables")
+        lists: dict[str, dict[str, str]] = {"bloomish": {}}
+        for name, known in self.imports.items():
+            lists.setdefault(_INTERNAL.get(name, "bloomish"), {})[name] = known
         head += [_import(module, names) for module, names in lists.items() if names]
         blocks = ["\n".join(head)]
         if declared:
@@ -173,7 +183,7 @@ class _File(Writer):
             lines.append(f'{left} = {self.word("variables")}("{" ".join(some)}")')
         for name, python in self.variables.items():
             if name not in good:
-                lines.append(f"{python} = Var({value_text(name)})")
+                lines.append(f"{python} = {self.word('Var')}({value_text(name)})")
         return lines
 
     def bind(self, name: str, text: str) -> str:
@@ -217,12 +227,13 @@ class _File(Writer):
         self.path = {}
         for reference, block in bases:
             for collection in block.collections:
-                self.path[collection.name] = f"{reference}.{collection.name}"
+                self.path[collection.name] = f"{reference}.{self.attribute(collection.name)}"
             for path in block.uses:
                 for collection in shape.embedded[path].collections:
-                    self.path[f"{path}.{collection.name}"] = f"{reference}.{path}.{collection.name}"
+                    name = f"{path}.{collection.name}"
+                    self.path[name] = f"{reference}.{self._attributes(name)}"
         for collection in program.collections:
-            self.path.setdefault(collection.name, collection.name)
+            self.path.setdefault(collection.name, self._attributes(collection.name))
         body = self._declarations(shape.blocks[-1], used)
         statements = self._statements(shape)
         if body and statements:
@@ -230,6 +241,10 @@ class _File(Writer):
         inherits = [reference for reference, _ in reversed(bases)]
         text = self._class(program.name, inherits, program.doc, body + statements)
         return self.bind(program.name, text)
+
+    def _attributes(self, name: str) -> str:
+        *path, last = name.split(".") if can_name_path(name) else [name]
+        return ".".join([*path, self.attribute(last)])
 
     def _from(self, path: str, name: str) -> None:
         module, _, qualified = path.partition(":")
@@ -251,10 +266,10 @@ class _File(Writer):
             if isinstance(member, str):
                 lines.append(f"{member} = {self.word('use')}({used[member]})")
             else:
-                lines += self._declaration(member)
+                lines += self._declaration(member, block.name)
         return lines
 
-    def _declaration(self, collection: ir.Collection) -> list[str]:
+    def _declaration(self, collection: ir.Collection, owner: str) -> list[str]:
         inside = []
         if collection.kind == "periodic":
             inside.append(value_text(_short(collection.period)))
@@ -270,9 +285,15 @@ class _File(Writer):
                 )
         if collection.durable:
             inside.append("durable=True")
-        call = f"{collection.name} = {self.word(collection.kind)}"
+        attribute = self.attribute(collection.name)
+        start, end = f"{attribute} = {self.word(collection.kind)}(", ")"
+        wire = f"{owner}.{collection.name}" if collection.kind == "channel" else ""
+        if attribute != collection.name or wire != collection.wire:
+            name = value_text(collection.name)
+            start = f"{attribute} = {self.word('named')}({name}, {self.word(collection.kind)}("
+            end = f"), {value_text(collection.wire)})" if wire != collection.wire else "))"
         comment = f"  # {collection.doc}" if collection.doc else ""
-        return _broken(f"{call}(", inside, f"){comment}", ",", len(comment))
+        return _broken(start, inside, end + comment, ",", len(comment))
 
     def _statements(self, shape: _Shape) -> list[str]:
         lines: list[str] = []
@@ -307,6 +328,23 @@ class _File(Writer):
             ]
             lines.append(")")
         return lines
+
+
+def can_name_collection(name: str) -> bool:
+    """May a class body assign a collection to this name?"""
+    return (
+        name.isidentifier()
+        and not keyword.iskeyword(name)
+        and not name.startswith("_")
+        and not hasattr(object, name)
+        and name not in ("ir", "mro")
+    )
+
+
+def can_name_path(name: str) -> bool:
+    """Is this the path of an embedded collection, and not a name with dots in it?"""
+    *path, last = name.split(".")
+    return bool(last) and all(map(can_name_collection, path))
 
 
 def _words(programs: Sequence[ir.Program]) -> set[str]:
@@ -401,7 +439,7 @@ class _Shape:
         inner: dict[str, list[ir.Collection]] = {}
         for collection in program.collections:
             path, dot, _ = collection.name.partition(".")
-            if not dot:
+            if not dot or not can_name_path(collection.name):
                 members.append(collection)
                 continue
             if path not in inner:

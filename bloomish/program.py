@@ -35,9 +35,7 @@ class ClassBody(Scope):
 
     def declare(self, name: str, value: Any) -> None:
         known = self.get(name)
-        fresh = (isinstance(value, Collection) and value.name == "?") or (
-            isinstance(value, Embedding) and not value._name
-        )
+        fresh = isinstance(value, (Collection, Embedding)) and value._root is None
         if not fresh:
             if value is known:
                 return
@@ -56,7 +54,7 @@ class ClassBody(Scope):
         if isinstance(value, Embedding):
             value._name, value._root = name, self
         else:
-            value._data = replace(value._data, name=name)
+            value._data = replace(value._data, name=value._data.name or name)
             value._root = self
         self.statements.declared.append(value)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bloomish import ir
+from bloomish import Address, channel, ir, use
 from bloomish.cluster import Cluster
 from bloomish.errors import BloomishError
 from bloomish.ir_json import from_json, to_json
@@ -46,6 +47,35 @@ def test_a_printed_program_compiles_to_the_same(program: ir.Program, tmp_path: P
     assert program_text(again) == text
 
 
+def unnamed(program: ir.Program) -> ir.Program:
+    """A program of another notation, without what only that notation says."""
+    rules = tuple(replace(rule, name="", origin="") for rule in program.rules)
+    return replace(program, rules=rules, notation="python")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "programs" / "dedalus").glob("*.ded")), ids=lambda path: path.stem
+)
+def test_printed_dedalus_compiles_to_the_same(path: Path, tmp_path: Path) -> None:
+    program = load(str(path)).programs[0].program
+    file = tmp_path / f"printed_{next(NUMBERS)}.py"
+    file.write_text(program_text(program))
+    assert unnamed(load(str(file)).programs[0].program) == unnamed(program)
+
+
+def test_printed_clauses_compile_to_the_same(tmp_path: Path) -> None:
+    clauses = tmp_path / "clauses.dl"
+    clauses.write_text(
+        "+link('a','b')\npath(X,Y) <= link(X,Y)\npath(X,Y) <= link(X,Z) & path(Z,Y)\n"
+        "far(X,Y) <= path(X,Y) & ~link(X,Y) & (X != Y)\n(deg[X] == len_(Y)) <= link(X,Y)\n"
+        "odd(X, Y) <= link(X, Z) & (Y == 1 + 2) & (3 > 2)\n"
+    )
+    program = load(str(clauses)).programs[0].program
+    file = tmp_path / f"printed_{next(NUMBERS)}.py"
+    file.write_text(program_text(program))
+    assert unnamed(load(str(file)).programs[0].program) == unnamed(program)
+
+
 def test_a_printed_cluster_compiles_to_the_same(tmp_path: Path) -> None:
     deployment = examples.kvs.compile("kvs").deployment
     file = tmp_path / "printed_cluster.py"
@@ -58,15 +88,15 @@ def test_a_printed_cluster_compiles_to_the_same(tmp_path: Path) -> None:
 def test_classes_of_one_name_are_told_apart(tmp_path: Path) -> None:
     def inner(column: type) -> type[Program]:
         class Inner(Program):
-            msg = examples.channel(to=examples.Address, value=column)
+            msg = channel(to=Address, value=column)
 
         return Inner
 
     one, two = inner(int), inner(str)
 
     class Outer(Program):
-        left = examples.use(one)
-        right = examples.use(two)
+        left = use(one)
+        right = use(two)
 
     deployment = Cluster(node=Outer * 2).compile().deployment
     file = tmp_path / "printed_twice.py"
