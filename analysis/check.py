@@ -30,7 +30,7 @@ def check(
     for program in _programs(data):
         strata(program)
     inference = infer(System(data), verbose=explain)
-    report = conclude(inference, _replicas(data, replicas))
+    report = conclude(inference, replica_counts(data, replicas))
     return _with_warnings(report, warnings) if warnings else report
 
 
@@ -56,9 +56,10 @@ def _programs(data: ir.Program | ir.Deployment) -> tuple[ir.Program, ...]:
     return tuple(role.program for role in data.roles)
 
 
-def _replicas(
+def replica_counts(
     data: ir.Program | ir.Deployment, replicas: int | Mapping[str, int]
 ) -> dict[str, int]:
+    """How many nodes run each role: as asked, else as the deployment says."""
     if isinstance(data, ir.Program):
         count = replicas if isinstance(replicas, int) else replicas.get(data.name, 1)
         return {data.name: count}

@@ -143,11 +143,16 @@ class Lineage:
         return any(variables_of(step) & slots for step in steps) and self._at_cursor(unit, own[0])
 
     def _at_cursor(self, unit: Unit, cursor: Use) -> bool:
-        """Whether every log atom of the rule is read at the cursor's slot alone."""
+        """Whether every log atom of the rule is read at the cursor's slot alone.
+
+        The log must keep its slots, else one that comes early is missed.
+        """
         slots = {arg for arg in cursor.atom.args if isinstance(arg, ir.Var)}
         logs = [use for use in unit.positives if use.node in self.logs]
         return bool(logs) and all(
-            any(argument in slots for argument in use.atom.args) for use in logs
+            self.system.nodes[use.node].persisted
+            and any(argument in slots for argument in use.atom.args)
+            for use in logs
         )
 
     def one_slot(self, unit: Unit) -> bool:

@@ -58,9 +58,7 @@ def as_data(report: Report) -> dict[str, Any]:
                     _result(report, point, kinds.index(PointKind(point.kind)))
                     for point in report.points
                 ],
-                "properties": {
-                    "verdicts": {one.collection: one.word for one in report.verdicts}
-                },
+                "properties": {"verdicts": {one.collection: one.word for one in report.verdicts}},
             }
         ],
     }
@@ -80,9 +78,7 @@ def _rule(kind: PointKind) -> dict[str, Any]:
 
 
 def _result(report: Report, point: Point, index: int) -> dict[str, Any]:
-    reached = [
-        verdict.collection for verdict in report.verdicts if point in verdict.points
-    ]
+    reached = [verdict.collection for verdict in report.verdicts if point in verdict.points]
     lines = [f"{point.kind}: {point.why}.", f"Order matters {gate(point)}."]
     if reached:
         lines.append(f"It reaches {', '.join(reached)}.")
@@ -110,9 +106,7 @@ def _flow(report: Report, path: tuple[Any, ...]) -> list[dict[str, Any]]:
         {
             "location": {
                 **_location(spans.get((hop.rule, hop.collection), ir.Span()), hop.collection),
-                "message": {
-                    "text": hop.collection + (f" (rule {hop.rule})" if hop.rule else "")
-                },
+                "message": {"text": hop.collection + (f" (rule {hop.rule})" if hop.rule else "")},
             }
         }
         for hop in path

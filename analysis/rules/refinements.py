@@ -79,28 +79,29 @@ def r4_once_per_key(case: Case) -> None:
     head, unit = case.head, case.unit
     if unit.op == "<-":
         return
-    guards = [use for use in unit.negatives if _is_own_key(case, use)]
-    keys = frozenset(head.keys)
-    if guards and not keys:
-        keys = _guarded_columns(case, guards[0])
-    plain = frozenset(i for i in range(len(head.columns)) if i not in keys)
-    if not keys or not (head.plain_values or guards):
-        return
-    lasting = head.persisted or case.is_send
-    level = Level.TICK
-    if lasting or guards or unit.op == "<+-":
-        level = Level.RUN if case.is_send else Level.NODE
-    dependencies = case.known.dependencies
-    proven = plain <= dependencies.head_determined(unit, keys, level)
-    if not proven:
-        return
     reason = "rows of one key are one row"
-    for use in guards:
-        case.excuse(("negation", use.index), "R4", reason)
+    for use in unit.negatives:
+        if _is_own_key(case, use) and _is_determined(case, _guarded_columns(case, use), True):
+            case.excuse(("negation", use.index), "R4", reason)
+    if not head.plain_values or not _is_determined(case, frozenset(head.keys), False):
+        return
     rivals = [u for u in case.system.producers[head.id] if u.op != "<-" and u is not unit]
     if all(_disjoint(unit, rival, head.keys) for rival in rivals) and not _facts_at(case):
         case.excuse("key", "R4", reason)
         case.excuse("overwrite", "R4", reason)
+
+
+def _is_determined(case: Case, columns: frozenset[int], for_good: bool) -> bool:
+    """Whether these columns of the head determine all its plain ones, in all rows that the
+    rule derives (`for_good`, or where they are kept or sent) or in those of one tick."""
+    level = Level.TICK
+    if case.is_send:
+        level = Level.RUN
+    elif for_good or case.head.persisted or case.unit.op == "<+-":
+        level = Level.NODE
+    found = case.known.dependencies.head_determined(case.unit, columns, level)
+    plain = {i for i in range(len(case.head.columns)) if i not in case.head.lattices}
+    return bool(columns) and plain <= found
 
 
 def _facts_at(case: Case) -> bool:

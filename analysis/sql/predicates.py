@@ -31,6 +31,10 @@ def truth(node: exp.Expr | None, scope: Scope) -> Rows:
     """The direction of a condition: `grow` where it only ever becomes true."""
     if node is None:
         return CONST
+    if node.args.get("negate"):
+        positive = node.copy()
+        positive.set("negate", None)
+        return _not(positive, scope)
     match node:
         case exp.Paren():
             return truth(node.this, scope)

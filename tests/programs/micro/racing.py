@@ -159,7 +159,7 @@ class M40(Program):
 class Log(Program):
     """A log that some protocol decides, slot by slot; what matters here is its guard."""
 
-    decided = channel(to=Address, slot=int, key=str, value=str)
+    decided = channel(to=Key(Address), slot=Key(int), key=str, value=str)
     entries = table(slot=int, key=str, value=str)
 
     protocol(by="total order", ordered=entries)
