@@ -57,9 +57,10 @@ def _pydatalog(path: Path) -> tuple[tuple[Compiled, ...], tuple[str, ...]]:
 
 
 def _sql(path: Path) -> tuple[tuple[Compiled, ...], tuple[str, ...]]:
-    from bloomish.readers.sql import read_sql
+    from bloomish.readers.sql.reader import read_sql_warning
 
-    return (read_sql(read_text(path), str(path)),), ()
+    compiled, warnings = read_sql_warning(read_text(path), str(path))
+    return (compiled,), warnings
 
 
 READERS: dict[str, Reader] = {
