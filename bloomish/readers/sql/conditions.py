@@ -85,6 +85,8 @@ def _cases(node: exp.Expr, want: Want, frame: Frame, builder: Builder) -> list[B
 
     while isinstance(node, exp.Paren):
         node = node.this
+    if node.args.get("negate"):
+        return cases(_positive(node), _CONTRARY[want], frame, builder)
     single = test(node, want, frame, builder)
     if single is not None:
         if single == _TRUE:
@@ -121,6 +123,8 @@ def _cases(node: exp.Expr, want: Want, frame: Frame, builder: Builder) -> list[B
 
 def test(node: exp.Expr, want: Want, frame: Frame, builder: Builder) -> ir.Expr | None:
     """A condition as one expression, None where it needs literals of its own."""
+    if node.args.get("negate"):
+        return test(_positive(node), _CONTRARY[want], frame, builder)
     match node:
         case exp.Paren():
             return test(node.this, want, frame, builder)
@@ -286,6 +290,13 @@ def holding(result: ir.Expr, when: Body) -> list[Body]:
 
 
 # ----------------------------------------------------------------------- spelled
+
+
+def _positive(node: exp.Expr) -> exp.Expr:
+    """`x LIKE y` of `x NOT LIKE y`."""
+    copy = node.copy()
+    copy.set("negate", None)
+    return copy
 
 
 def _spelled(node: exp.In) -> exp.Expr:

@@ -20,7 +20,8 @@ from bloomish.readers.sql.script import (
     plain_name,
     read_script,
 )
-from bloomish.readers.sql.tables import insert, table
+from bloomish.readers.sql.strictness import nothing_passed_over
+from bloomish.readers.sql.tables import constraints, insert, table
 
 if TYPE_CHECKING:
     from bloomish.elaborate import Compiled
@@ -33,6 +34,13 @@ _IGNORED = (exp.Set, exp.Pragma, exp.Use, exp.Transaction, exp.Commit, exp.Comme
 def read_sql(text: str, filename: str = "", dialect: str = "") -> Compiled:
     """The program of a text; raises `ProgramError` at the first clause that cannot
     become rules."""
+    return read_sql_warning(text, filename, dialect)[0]
+
+
+def read_sql_warning(
+    text: str, filename: str = "", dialect: str = ""
+) -> tuple[Compiled, tuple[str, ...]]:
+    """The program of a text, and what it declares that the rules do not enforce."""
     from bloomish.elaborate import Compiled  # the language is above its readers
 
     script = read_script(text, filename, dialect)
@@ -45,6 +53,7 @@ def read_sql(text: str, filename: str = "", dialect: str = "") -> Compiled:
     builder = Builder(script.places)
     for declared in script.tables.values():
         table(declared, builder)
+    warnings = constraints(script, builder)
     for number, statement in enumerate(script.statements, 1):
         builder.span = statement.span
         _statement(statement, number, script, builder)
@@ -57,12 +66,15 @@ def read_sql(text: str, filename: str = "", dialect: str = "") -> Compiled:
         notation="sql",
         span=ir.Span(filename, 1, 1),
     )
-    return Compiled(program, Externals(dict(builder.python)))
+    return Compiled(program, Externals(dict(builder.python))), warnings
 
 
 def _statement(statement: Statement, number: int, script: Script, builder: Builder) -> None:
     tree = statement.tree
-    if is_table(tree) or isinstance(tree, _IGNORED):
+    if isinstance(tree, _IGNORED):
+        return
+    nothing_passed_over(tree, builder)
+    if is_table(tree):
         return
     match tree:
         case exp.Create(kind="VIEW"):

@@ -17,7 +17,7 @@ from bloomish.readers.sql.builder import Builder
 from bloomish.readers.sql.frames import Produced, Row, fill
 from bloomish.readers.sql.model import ROW, Cell, Col, Rel
 from bloomish.readers.sql.queries import produce
-from bloomish.readers.sql.script import Table, identifier
+from bloomish.readers.sql.script import Script, Table, identifier, is_table
 from bloomish.readers.sql.types import sql_type
 from bloomish.readers.sql.values import constant, widened
 
@@ -62,6 +62,39 @@ def _fed(
     builder.collections.append(ir.Collection(feed, "input", plain, span=builder.span))
     variables = tuple(ir.Var(column.name) for column in columns)
     builder.rule(rel.name, variables, (ir.Atom(feed, variables),), op)
+
+
+_FREE = (exp.NotNullColumnConstraint, exp.PrimaryKeyColumnConstraint, exp.CommentColumnConstraint)
+
+
+def constraints(script: Script, builder: Builder) -> tuple[str, ...]:
+    """Constraints that only reject rows are warned about; those that make values refused."""
+    warnings = []
+    for statement in script.statements:
+        if not is_table(statement.tree):
+            continue
+        for item in statement.tree.this.expressions:
+            if isinstance(item, exp.ColumnDef):
+                kinds = [c.kind for c in item.args.get("constraints") or ()]
+            else:
+                kinds = [] if item.find(exp.PrimaryKey) else [item]
+            for kind in kinds:
+                if isinstance(kind, _FREE):
+                    continue
+                text = kind.sql(script.dialect)
+                if not isinstance(kind, _REJECT) and not item.find(*_REJECT):
+                    mend = "give the value in every INSERT"
+                    raise builder.no(item, f"{text}: it makes values", mend)
+                span = script.places.of(item)
+                place = f"{span.file}:{span.line}:{span.column}"
+                warnings.append(f"{place}: {text} is not enforced by the rules")
+    return tuple(warnings)
+
+
+_REJECT = (
+    exp.UniqueColumnConstraint, exp.CheckColumnConstraint, exp.Reference, exp.ForeignKey,
+    exp.Check, exp.Constraint,
+)  # fmt: skip
 
 
 def insert(tree: exp.Insert, rel: Rel, number: int, builder: Builder) -> None:

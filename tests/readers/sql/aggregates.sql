@@ -1,0 +1,25 @@
+-- One query per line, each compared with DuckDB.
+SELECT a, COUNT(*) AS n FROM t GROUP BY a;
+SELECT a, COUNT(b) AS n, SUM(b) AS sm, MIN(b) AS mi, MAX(b) AS mx, AVG(b) AS av FROM t GROUP BY a;
+SELECT s, COUNT(*) AS n FROM t GROUP BY s;
+SELECT COUNT(*), SUM(a), MAX(b) FROM t;
+SELECT COUNT(*), SUM(a), MAX(b) FROM t WHERE id > 100;
+SELECT a FROM t GROUP BY a HAVING COUNT(*) > 1;
+SELECT a, SUM(d) AS q FROM t JOIN u ON t.a = u.k GROUP BY a;
+SELECT COUNT(DISTINCT a) AS x, COUNT(DISTINCT b) AS y, SUM(DISTINCT b) AS z FROM t;
+SELECT q.a, q.n FROM (SELECT a, COUNT(*) AS n FROM t GROUP BY a) q WHERE q.n > 1;
+SELECT a, b, COUNT(*) FROM t GROUP BY ALL;
+SELECT a % 2 AS p, SUM(id) AS z FROM t GROUP BY p;
+SELECT a % 2 AS p, SUM(id) AS z FROM t GROUP BY 1 HAVING SUM(id) > 3;
+SELECT COUNT(*) FILTER (WHERE b > 10) AS c, SUM(id) FILTER (WHERE b IS NULL) AS z FROM t;
+SELECT a, MAX(n) FROM (SELECT a, s, COUNT(*) AS n FROM t GROUP BY a, s) q GROUP BY a;
+SELECT COUNT(*) FROM t LEFT JOIN u ON t.a = u.k;
+SELECT t.a, COUNT(u.k) FROM t LEFT JOIN u ON t.a = u.k GROUP BY t.a;
+SELECT x, COUNT(*) FROM u GROUP BY x ORDER BY x;
+SELECT a+1 AS c, COUNT(*) AS n FROM t GROUP BY a+1;
+SELECT MAX(a) - MIN(a) AS spread, SUM(a) * 1.0e0 / COUNT(*) AS mean FROM t;
+SELECT bool_and(a > 0), bool_or(b > 15) FROM t;
+SELECT COUNT(*) AS c, t.s FROM t FULL JOIN u ON t.b = u.x GROUP BY t.s;
+SELECT x FROM u GROUP BY x HAVING x > 5 OR COUNT(*) > 1;
+SELECT CASE WHEN a = 1 THEN 'p' ELSE 'q' END AS g, COUNT(*), SUM(CASE WHEN b > 10 THEN 1 ELSE 0 END) FROM t GROUP BY CASE WHEN a = 1 THEN 'p' ELSE 'q' END;
+SELECT a, COUNT(*) FROM t WHERE b IS NOT NULL GROUP BY a HAVING SUM(b) > 10 AND MIN(s) = 'x';
