@@ -66,11 +66,7 @@ impl Fixpoint<'_, '_> {
             let relation = &self.relations[delta.relation];
             let came: Vec<u32> = relation.added().collect();
             let left: Vec<u32> = relation.removed().collect();
-            let (gaining, losing) = if delta.negated {
-                (left, came)
-            } else {
-                (came, left)
-            };
+            let (gaining, losing) = if delta.negated { (left, came) } else { (came, left) };
             for (ids, mode) in [(gaining, Mode::Now), (losing, Mode::Lost)] {
                 if ids.is_empty() {
                     continue;
@@ -88,8 +84,7 @@ impl Fixpoint<'_, '_> {
         };
         for group in affected.rows() {
             let preset = (bound.register, group);
-            let matches =
-                self.collect(rule, &bound.steps, None, Source::All, Mode::Now, preset)?;
+            let matches = self.collect(rule, &bound.steps, None, Source::All, Mode::Now, preset)?;
             let matches: Vec<&[Word]> = matches.chunks_exact(width).collect();
             let rows = group_rows(&mut self.env, rule, aggregate, &matches)?;
             self.replace_group(spec.head, aggregate, group, rows)?;
@@ -108,10 +103,7 @@ impl Fixpoint<'_, '_> {
         let matches = self.collect(rule, &spec.full, None, Source::All, Mode::Now, none)?;
         let mut groups: Groups = HashMap::default();
         for found in matches.chunks_exact(spec.args.len()) {
-            groups
-                .entry(&found[..aggregate.group])
-                .or_default()
-                .push(found);
+            groups.entry(&found[..aggregate.group]).or_default().push(found);
         }
         if plan.relations[spec.head].kind == Kind::View {
             let gone: Vec<u32> = self.relations[spec.head]
@@ -225,11 +217,7 @@ fn one_row(
     let mut row = matches[0][..plain].to_vec();
     for column in &aggregate.columns {
         let value = fold(env, aggregate, column, matches).map_err(|message| {
-            Box::new(Fail {
-                origins: vec![RULES + rule as u32],
-                rows: Vec::new(),
-                message,
-            })
+            Box::new(Fail { origins: vec![RULES + rule as u32], rows: Vec::new(), message })
         })?;
         row.push(value);
     }
@@ -254,12 +242,8 @@ fn fold(
         }
         AggregateName::Sum => sum(env, &known().collect::<Vec<_>>(), false)?,
         AggregateName::Avg => sum(env, &known().collect::<Vec<_>>(), true)?,
-        AggregateName::Min => known()
-            .min_by(|&a, &b| env.interner.cmp(a, b))
-            .unwrap_or(NONE),
-        AggregateName::Max => known()
-            .max_by(|&a, &b| env.interner.cmp(a, b))
-            .unwrap_or(NONE),
+        AggregateName::Min => known().min_by(|&a, &b| env.interner.cmp(a, b)).unwrap_or(NONE),
+        AggregateName::Max => known().max_by(|&a, &b| env.interner.cmp(a, b)).unwrap_or(NONE),
         AggregateName::ArgMax | AggregateName::ArgMin => {
             let order = |a: &&&[Word], b: &&&[Word]| {
                 env.interner
@@ -284,9 +268,7 @@ fn fold(
             for value in values() {
                 let priority = env.priority(aggregate.rule, &group, value)?;
                 let better = best.as_ref().is_none_or(|(known, chosen)| {
-                    priority
-                        .cmp(known)
-                        .then_with(|| env.interner.cmp(value, *chosen))
+                    priority.cmp(known).then_with(|| env.interner.cmp(value, *chosen))
                         == Ordering::Less
                 });
                 if better {
@@ -313,17 +295,10 @@ fn sum(env: &mut Env, values: &[Word], mean: bool) -> Result<Word, String> {
                 floats.push(int as f64);
             }
             Value::Float(float) => floats.push(float),
-            _ => {
-                return Err(format!(
-                    "sum of {}, which is not a number",
-                    env.repr(value)
-                ))
-            }
+            _ => return Err(format!("sum of {}, which is not a number", env.repr(value))),
         }
     }
-    let all_ints = values
-        .iter()
-        .all(|&value| matches!(env.interner.value(value), Value::Int(_)));
+    let all_ints = values.iter().all(|&value| matches!(env.interner.value(value), Value::Int(_)));
     if all_ints && mean {
         return env.python_mean(total, values.len());
     }
@@ -334,11 +309,7 @@ fn sum(env: &mut Env, values: &[Word], mean: bool) -> Result<Word, String> {
         };
     }
     let total = env.exact_sum(&floats)?;
-    let value = if mean {
-        total / values.len() as f64
-    } else {
-        total
-    };
+    let value = if mean { total / values.len() as f64 } else { total };
     if value.is_nan() {
         return Err("the result is not a number (NaN)".to_string());
     }

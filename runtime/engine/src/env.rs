@@ -41,10 +41,7 @@ impl Callbacks for Merges<'_> {
         b: Word,
     ) -> Result<Word, String> {
         let run = || -> PyResult<Bound<'_, PyAny>> {
-            let args = (
-                to_python(self.py, interner, a)?,
-                to_python(self.py, interner, b)?,
-            );
+            let args = (to_python(self.py, interner, a)?, to_python(self.py, interner, b)?);
             self.externals.merges[number].bind(self.py).call1(args)
         };
         let value = run().map_err(|error| error.value(self.py).to_string())?;
@@ -65,15 +62,18 @@ impl Env<'_> {
             for &arg in args {
                 values.push(to_python(self.py, self.interner, arg)?);
             }
-            self.externals.functions[number]
-                .bind(self.py)
-                .call1(PyTuple::new(self.py, values)?)
+            self.externals.functions[number].bind(self.py).call1(PyTuple::new(self.py, values)?)
         };
         let value = run().map_err(|error| error.value(self.py).to_string())?;
         from_python(self.interner, &value)
     }
 
-    pub fn priority(&mut self, rule: usize, group: &[Word], value: Word) -> Result<Vec<u8>, String> {
+    pub fn priority(
+        &mut self,
+        rule: usize,
+        group: &[Word],
+        value: Word,
+    ) -> Result<Vec<u8>, String> {
         let run = || -> PyResult<Vec<u8>> {
             let mut values = Vec::with_capacity(group.len());
             for &word in group {
@@ -105,9 +105,7 @@ impl Env<'_> {
         }
         let run = || -> PyResult<f64> {
             let operator = self.py.import("operator")?;
-            operator
-                .call_method1("truediv", (total, count))?
-                .extract()
+            operator.call_method1("truediv", (total, count))?.extract()
         };
         let value = run().map_err(|error| error.value(self.py).to_string())?;
         Ok(self.interner.float(value))
@@ -124,40 +122,27 @@ impl Env<'_> {
     }
 
     pub fn conform(&mut self, word: Word, type_: &Type, misfit: usize) -> Result<Word, String> {
-        let mut calls = Merges {
-            externals: self.externals,
-            py: self.py,
-        };
+        let mut calls = Merges { externals: self.externals, py: self.py };
         lattice::conform(self.interner, &mut calls, word, type_)
             .map_err(|_| self.misfit_text(misfit, word))
     }
 
     /// As `conform`; a value that does not fit stays as it is (and equals nothing there).
     pub fn shape(&mut self, word: Word, type_: &Type) -> Word {
-        let mut calls = Merges {
-            externals: self.externals,
-            py: self.py,
-        };
+        let mut calls = Merges { externals: self.externals, py: self.py };
         lattice::conform(self.interner, &mut calls, word, type_).unwrap_or(word)
     }
 
     fn misfit_text(&self, misfit: usize, word: Word) -> String {
         let run = || -> PyResult<String> {
             let value = to_python(self.py, self.interner, word)?;
-            self.externals
-                .misfit
-                .bind(self.py)
-                .call1((misfit, value))?
-                .extract()
+            self.externals.misfit.bind(self.py).call1((misfit, value))?.extract()
         };
         run().unwrap_or_else(|error| error.value(self.py).to_string())
     }
 
     pub fn merge(&mut self, a: Word, b: Word, lattice: &Lattice) -> Result<Word, String> {
-        let mut calls = Merges {
-            externals: self.externals,
-            py: self.py,
-        };
+        let mut calls = Merges { externals: self.externals, py: self.py };
         lattice::merge(self.interner, &mut calls, a, b, lattice)
     }
 
@@ -173,11 +158,7 @@ impl Env<'_> {
         }
         match (self.interner.value(a), self.interner.value(b)) {
             (Value::Set(_), Value::Set(_)) => Ok(lattice::union(self.interner, a, b)),
-            _ => Err(format!(
-                "{} | {}: not two values of one lattice",
-                self.repr(a),
-                self.repr(b)
-            )),
+            _ => Err(format!("{} | {}: not two values of one lattice", self.repr(a), self.repr(b))),
         }
     }
 }

@@ -205,12 +205,7 @@ impl<'a, 'e> Exec<'a, 'e> {
                 }
                 self.go(at + 1)
             }
-            Step::Same {
-                reg,
-                value,
-                type_,
-                uses,
-            } => {
+            Step::Same { reg, value, type_, uses } => {
                 if !self.poisoned(uses) {
                     match value.eval(&self.regs, self.env) {
                         Ok(word) => {
@@ -224,12 +219,7 @@ impl<'a, 'e> Exec<'a, 'e> {
                 }
                 self.go(at + 1)
             }
-            Step::Let {
-                reg,
-                value,
-                type_,
-                uses,
-            } => {
+            Step::Let { reg, value, type_, uses } => {
                 if self.poisoned(uses) {
                     return self.poison(at, *reg);
                 }
@@ -241,13 +231,9 @@ impl<'a, 'e> Exec<'a, 'e> {
                     Err(message) => self.postpone(at, message, Some(*reg)),
                 }
             }
-            Step::Each {
-                source,
-                count,
-                binds,
-                same,
-                equal,
-            } => self.each(at, source, *count, binds, same, equal),
+            Step::Each { source, count, binds, same, equal } => {
+                self.each(at, source, *count, binds, same, equal)
+            }
         }
     }
 
@@ -265,9 +251,10 @@ impl<'a, 'e> Exec<'a, 'e> {
 
     fn poisoned_atom(&self, atom: &Atom) -> bool {
         !self.unknown.is_empty()
-            && atom.key.iter().any(
-                |operand| matches!(operand, Operand::Reg(reg) if self.unknown.contains(reg)),
-            )
+            && atom
+                .key
+                .iter()
+                .any(|operand| matches!(operand, Operand::Reg(reg) if self.unknown.contains(reg)))
     }
 
     fn poison(&mut self, at: usize, reg: u16) -> Run<bool> {
@@ -316,10 +303,7 @@ impl<'a, 'e> Exec<'a, 'e> {
         atom.checks
             .iter()
             .all(|&(column, operand)| row[usize::from(column)] == self.operand(operand))
-            && atom
-                .equal
-                .iter()
-                .all(|&(a, b)| row[usize::from(a)] == row[usize::from(b)])
+            && atom.equal.iter().all(|&(a, b)| row[usize::from(a)] == row[usize::from(b)])
     }
 
     #[inline(always)]
@@ -417,11 +401,7 @@ impl<'a, 'e> Exec<'a, 'e> {
         let relation = &self.relations[atom.relation];
         let lost = self.mode == Mode::Lost;
         let there = |id: u32| {
-            let seen = if lost {
-                relation.kept(id)
-            } else {
-                relation.alive(id)
-            };
+            let seen = if lost { relation.kept(id) } else { relation.alive(id) };
             seen && self.matches(atom, relation.row(id))
         };
         let mut key = [NONE; 16];

@@ -88,7 +88,7 @@ impl Expr {
                 let word = operand.eval(regs, env)?;
                 match env.interner.value(word) {
                     Value::None => Ok(NONE),
-                    Value::Int(value) => whole(&mut env.interner, -i128::from(value)),
+                    Value::Int(value) => whole(env.interner, -i128::from(value)),
                     Value::Float(value) => Ok(env.interner.float(-value)),
                     _ => Err(format!("-{}: not a number", env.repr(word))),
                 }
@@ -109,7 +109,7 @@ impl Expr {
             }
             Expr::Compare(op, left, right) => {
                 let (a, b) = (left.eval(regs, env)?, right.eval(regs, env)?);
-                Ok(bool_word(compare(&env.interner, *op, a, b)))
+                Ok(bool_word(compare(env.interner, *op, a, b)))
             }
             Expr::Merge(lattice, left, right) => {
                 let (a, b) = (left.eval(regs, env)?, right.eval(regs, env)?);
@@ -124,7 +124,7 @@ impl Expr {
             }
             Expr::Size(of) => {
                 let word = of.eval(regs, env)?;
-                match lattice::length(&env.interner, word) {
+                match lattice::length(env.interner, word) {
                     Some(length) => Ok(env.interner.int(length as i64)),
                     None => Err(format!("size({}): it has no size", env.repr(word))),
                 }
@@ -161,15 +161,12 @@ impl Expr {
     pub fn truth(&self, regs: &[Word], env: &mut Env) -> Result<bool, String> {
         if let Expr::Compare(op, left, right) = self {
             let (a, b) = (left.eval(regs, env)?, right.eval(regs, env)?);
-            return Ok(compare(&env.interner, *op, a, b));
+            return Ok(compare(env.interner, *op, a, b));
         }
         match self.eval(regs, env)? {
             TRUE => Ok(true),
             FALSE => Ok(false),
-            other => Err(format!(
-                "{} is used as a condition and is not a bool",
-                env.repr(other)
-            )),
+            other => Err(format!("{} is used as a condition and is not a bool", env.repr(other))),
         }
     }
 }
@@ -219,12 +216,7 @@ fn arithmetic(env: &mut Env, op: Arith, a: Word, b: Word) -> Eval {
         (Value::Int(x), Value::Float(y)) => floats(env, op, a, b, x as f64, y),
         (Value::Float(x), Value::Int(y)) => floats(env, op, a, b, x, y as f64),
         (Value::Float(x), Value::Float(y)) => floats(env, op, a, b, x, y),
-        _ => Err(format!(
-            "{} {} {}: not two numbers",
-            env.repr(a),
-            op.text(),
-            env.repr(b)
-        )),
+        _ => Err(format!("{} {} {}: not two numbers", env.repr(a), op.text(), env.repr(b))),
     }
 }
 
@@ -241,14 +233,14 @@ fn ints(env: &mut Env, op: Arith, x: i64, y: i64) -> Eval {
         Arith::Sub => a - b,
         Arith::Mul => a * b,
         Arith::Div if x.abs_diff(0) <= EXACT as u64 && y.abs_diff(0) <= EXACT as u64 => {
-            return real(&mut env.interner, x as f64 / y as f64)
+            return real(env.interner, x as f64 / y as f64)
         }
         Arith::Div => return env.python_quotient(x, y),
         Arith::Floor => floor(a, b),
         Arith::Mod => a - b * floor(a, b),
         Arith::Truncate => a / b,
     };
-    whole(&mut env.interner, value)
+    whole(env.interner, value)
 }
 
 fn floor(a: i128, b: i128) -> i128 {
@@ -266,25 +258,16 @@ fn floats(env: &mut Env, op: Arith, a: Word, b: Word, x: f64, y: f64) -> Eval {
         Arith::Sub => x - y,
         Arith::Mul => x * y,
         Arith::Truncate => {
-            return Err(format!(
-                "{} div {}: not two ints",
-                env.repr(a),
-                env.repr(b)
-            ))
+            return Err(format!("{} div {}: not two ints", env.repr(a), env.repr(b)))
         }
         _ if y == 0.0 => {
-            return Err(format!(
-                "{} {} {}: division by zero",
-                env.repr(a),
-                op.text(),
-                env.repr(b)
-            ))
+            return Err(format!("{} {} {}: division by zero", env.repr(a), op.text(), env.repr(b)))
         }
         Arith::Div => x / y,
         Arith::Floor => floor_and_mod(x, y).0,
         Arith::Mod => floor_and_mod(x, y).1,
     };
-    real(&mut env.interner, value)
+    real(env.interner, value)
 }
 
 /// As CPython's `float.__divmod__`.
@@ -325,8 +308,7 @@ fn numbers(interner: &Interner, a: Word, b: Word) -> Option<Ordering> {
 
 pub fn equal(interner: &Interner, a: Word, b: Word) -> bool {
     a == b
-        || !(is_small_int(a) && is_small_int(b))
-            && numbers(interner, a, b) == Some(Ordering::Equal)
+        || !(is_small_int(a) && is_small_int(b)) && numbers(interner, a, b) == Some(Ordering::Equal)
 }
 
 pub fn compare(interner: &Interner, op: Compare, a: Word, b: Word) -> bool {

@@ -19,12 +19,7 @@ pub struct Index {
 
 impl Index {
     pub fn new(columns: Box<[u16]>) -> Index {
-        Index {
-            columns,
-            heads: Table::default(),
-            next: Vec::new(),
-            prev: Vec::new(),
-        }
+        Index { columns, heads: Table::default(), next: Vec::new(), prev: Vec::new() }
     }
 
     pub fn clear(&mut self) {
@@ -35,17 +30,13 @@ impl Index {
 
     #[inline(always)]
     fn hash_row(&self, row: &[Word]) -> u64 {
-        self.columns
-            .iter()
-            .fold(0, |hash, &column| mix(row[usize::from(column)] ^ hash))
+        self.columns.iter().fold(0, |hash, &column| mix(row[usize::from(column)] ^ hash))
     }
 
     #[inline(always)]
     fn same(&self, data: &[Word], arity: usize, id: u32, row: &[Word]) -> bool {
         let other = &data[id as usize * arity..][..arity];
-        self.columns
-            .iter()
-            .all(|&column| other[usize::from(column)] == row[usize::from(column)])
+        self.columns.iter().all(|&column| other[usize::from(column)] == row[usize::from(column)])
     }
 
     /// Enters row `id`, whose words are in `data` already.  Ids come in any order once.

@@ -5,9 +5,7 @@
 //! its rows hold ([`Interner::mark`]) and the rest is freed.  That is constant
 //! work per value that comes in, and none per row that holds it.
 
-use crate::values::{
-    handle_of, handle_word, mix, short_str, small_float, small_int, Word,
-};
+use crate::values::{handle_of, handle_word, mix, short_str, small_float, small_int, Word};
 use hashbrown::HashTable;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -75,12 +73,17 @@ impl Interner {
     }
 
     fn hash_items(&self, seed: u64, items: &[Word]) -> u64 {
-        items.iter().fold(mix(seed ^ items.len() as u64), |hash, &item| {
-            mix(hash ^ self.content_hash(item))
-        })
+        items
+            .iter()
+            .fold(mix(seed ^ items.len() as u64), |hash, &item| mix(hash ^ self.content_hash(item)))
     }
 
-    fn intern(&mut self, hash: u64, same: impl Fn(&Obj) -> bool, make: impl FnOnce() -> Obj) -> Word {
+    fn intern(
+        &mut self,
+        hash: u64,
+        same: impl Fn(&Obj) -> bool,
+        make: impl FnOnce() -> Obj,
+    ) -> Word {
         let entries = &self.entries;
         if let Some(&handle) = self.table.find(hash, |&handle| {
             let entry = &entries[handle as usize];
@@ -101,8 +104,7 @@ impl Interner {
         };
         self.fresh += 1;
         let entries = &self.entries;
-        self.table
-            .insert_unique(hash, handle, |&other| entries[other as usize].hash);
+        self.table.insert_unique(hash, handle, |&other| entries[other as usize].hash);
         handle_word(handle)
     }
 

@@ -38,8 +38,13 @@ pub type Lattice2 = Box<Lattice>;
 
 /// What user code is asked for; errors are texts for the tick's failure.
 pub trait Callbacks {
-    fn merge(&mut self, interner: &mut Interner, lattice: usize, a: Word, b: Word)
-        -> Result<Word, String>;
+    fn merge(
+        &mut self,
+        interner: &mut Interner,
+        lattice: usize,
+        a: Word,
+        b: Word,
+    ) -> Result<Word, String>;
 }
 
 /// For where a user's lattice leaves it to another to merge.
@@ -95,7 +100,7 @@ fn elements(interner: &Interner, word: Word) -> Result<Vec<Word>, Misfit> {
     }
 }
 
-fn two(interner: &Interner, word: Word) -> Result<(Word, Word), Misfit> {
+fn two(interner: &Interner, word: Word) -> Result<Two, Misfit> {
     match interner.value(word) {
         Value::Tuple([first, second]) => Ok((*first, *second)),
         _ => Err(Misfit),
@@ -242,7 +247,9 @@ pub fn merge(
     }
 }
 
-fn both(interner: &Interner, a: Word, b: Word) -> Result<((Word, Word), (Word, Word)), String> {
+type Two = (Word, Word);
+
+fn both(interner: &Interner, a: Word, b: Word) -> Result<(Two, Two), String> {
     let pair = |word| two(interner, word).map_err(|_| "not a pair".to_string());
     Ok((pair(a)?, pair(b)?))
 }

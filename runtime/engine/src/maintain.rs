@@ -36,13 +36,8 @@ pub const FACT: u32 = 2;
 pub const ARRIVAL: u32 = 3;
 pub const STAGED: u32 = 4;
 pub const RULES: u32 = 5;
-pub const ORIGINS: [&str; 5] = [
-    "the table",
-    "the roster",
-    "a fact",
-    "an arrival",
-    "<+ of the last tick",
-];
+pub const ORIGINS: [&str; 5] =
+    ["the table", "the roster", "a fact", "an arrival", "<+ of the last tick"];
 
 pub struct Fixpoint<'a, 'e> {
     pub plan: &'a Plan,
@@ -134,18 +129,12 @@ impl Fixpoint<'_, '_> {
     /// A recursive aggregate is computed anew whenever anything changed.
     fn counts_anew(&self, stratum: &StratumPlan) -> bool {
         let plan = self.plan;
-        let has_aggregate = stratum
-            .rules
-            .iter()
-            .any(|&rule| plan.rules[rule].aggregate.is_some());
+        let has_aggregate = stratum.rules.iter().any(|&rule| plan.rules[rule].aggregate.is_some());
         has_aggregate
             && stratum.rules.iter().any(|&rule| {
                 let rule = &plan.rules[rule];
                 rule.each_tick
-                    || rule
-                        .deltas
-                        .iter()
-                        .any(|delta| self.relations[delta.relation].touched())
+                    || rule.deltas.iter().any(|delta| self.relations[delta.relation].touched())
             })
     }
 
@@ -181,9 +170,7 @@ impl Fixpoint<'_, '_> {
 
     /// No positive literal's relation is empty.
     fn has_all(&self, spec: &RulePlan, but: Option<usize>) -> bool {
-        spec.reads
-            .iter()
-            .all(|&read| Some(read) == but || !self.relations[read].is_empty())
+        spec.reads.iter().all(|&read| Some(read) == but || !self.relations[read].is_empty())
     }
 
     /// One semi-naive round; whether there was anything to do.
@@ -318,15 +305,8 @@ impl Fixpoint<'_, '_> {
         let mut buffer = Vec::new();
         let mut regs = vec![NONE; spec.registers];
         regs[preset.0..preset.0 + preset.1.len()].copy_from_slice(preset.1);
-        let mut exec = Exec::new(
-            rule,
-            self.relations,
-            &mut self.env,
-            steps,
-            &spec.args,
-            regs,
-            &mut buffer,
-        );
+        let mut exec =
+            Exec::new(rule, self.relations, &mut self.env, steps, &spec.args, regs, &mut buffer);
         exec.delta = match source {
             Source::All => Delta::None,
             Source::Ids(ids) => Delta::Ids(ids),
@@ -447,11 +427,8 @@ impl Fixpoint<'_, '_> {
     ) -> Box<Fail> {
         let spec = &self.plan.relations[head];
         let swap = first != TABLE && first > second;
-        let (first, second, there, new) = if swap {
-            (second, first, new, there)
-        } else {
-            (first, second, there, new)
-        };
+        let (first, second, there, new) =
+            if swap { (second, first, new, there) } else { (first, second, there, new) };
         let key: Vec<String> = new[..spec.key].iter().map(|&w| self.env.repr(w)).collect();
         let comma = if key.len() == 1 { "," } else { "" };
         let message = format!(
@@ -461,16 +438,9 @@ impl Fixpoint<'_, '_> {
             self.origin_name(first),
             self.origin_name(second),
         );
-        let origins = if first == second || first == TABLE {
-            vec![second]
-        } else {
-            vec![first, second]
-        };
-        Box::new(Fail {
-            origins,
-            rows: vec![(head, there), (head, new)],
-            message,
-        })
+        let origins =
+            if first == second || first == TABLE { vec![second] } else { vec![first, second] };
+        Box::new(Fail { origins, rows: vec![(head, there), (head, new)], message })
     }
 
     // -------------------------------------------------------------- deletion
@@ -562,14 +532,8 @@ impl Fixpoint<'_, '_> {
         let head = self.plan.rules[rule].head;
         let spec = &self.plan.relations[head];
         let driver = Some(delta.literal);
-        let rows = self.collect(
-            rule,
-            &delta.steps,
-            driver,
-            Source::Ids(ids),
-            Mode::Lost,
-            (0, &[]),
-        )?;
+        let rows =
+            self.collect(rule, &delta.steps, driver, Source::Ids(ids), Mode::Lost, (0, &[]))?;
         let relation = &self.relations[head];
         for row in rows.chunks_exact(spec.arity.max(1)) {
             let found = match spec.merges.is_empty() {

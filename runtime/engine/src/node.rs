@@ -177,9 +177,8 @@ impl Node {
         for arrival in arrivals.try_iter()? {
             let (collection, row): (String, Bound<'_, PyAny>) = arrival?.extract()?;
             let rows = self.conform.bind(py).call1((&collection, (row,)))?;
-            let place = self
-                .arrival(&collection)
-                .ok_or_else(|| PyKeyError::new_err(collection.clone()))?;
+            let place =
+                self.arrival(&collection).ok_or_else(|| PyKeyError::new_err(collection.clone()))?;
             let arity = self.engine.plan.relations[self.engine.plan.arrivals[place].relation].arity;
             all[place].extend(self.words_of(&rows, arity)?);
         }
@@ -295,12 +294,7 @@ impl Node {
         interner.pin(here);
         let mut wires: Vec<usize> = (0..plan.sends.len()).collect();
         wires.sort_by(|&a, &b| plan.sends[a].wire.cmp(&plan.sends[b].wire));
-        let externals = Externals {
-            functions,
-            merges,
-            misfit,
-            priority,
-        };
+        let externals = Externals { functions, merges, misfit, priority };
         Ok(Node {
             engine: Engine::new(plan, interner, externals, here),
             address,
@@ -329,9 +323,8 @@ impl Node {
 
     /// Rows that are in their columns' form already.
     fn insert_conformed(&mut self, collection: &str, rows: &Bound<'_, PyAny>) -> PyResult<()> {
-        let place = self
-            .arrival(collection)
-            .ok_or_else(|| PyKeyError::new_err(collection.to_string()))?;
+        let place =
+            self.arrival(collection).ok_or_else(|| PyKeyError::new_err(collection.to_string()))?;
         let arity = self.engine.plan.relations[self.engine.plan.arrivals[place].relation].arity;
         let words = self.words_of(rows, arity)?;
         self.engine.arrivals[place].extend_from_slice(&words);
@@ -340,9 +333,8 @@ impl Node {
 
     /// Rows of a file of ints, one a line, for benchmarks and bulk loads; how many.
     fn insert_file(&mut self, collection: &str, path: &str, separator: &str) -> PyResult<usize> {
-        let place = self
-            .arrival(collection)
-            .ok_or_else(|| PyKeyError::new_err(collection.to_string()))?;
+        let place =
+            self.arrival(collection).ok_or_else(|| PyKeyError::new_err(collection.to_string()))?;
         let text = std::fs::read_to_string(path)?;
         let arity = self.engine.plan.relations[self.engine.plan.arrivals[place].relation].arity;
         let mut words = Vec::new();
@@ -509,10 +501,7 @@ impl Node {
 
     fn snapshot(slf: Bound<'_, Node>) -> State {
         let snapshot = slf.borrow_mut().engine.snapshot();
-        State {
-            snapshot,
-            node: slf.unbind(),
-        }
+        State { snapshot, node: slf.unbind() }
     }
 
     fn restore(slf: Bound<'_, Node>, snapshot: &Bound<'_, State>) -> PyResult<()> {
@@ -539,9 +528,7 @@ impl Node {
         for (name, rows) in tables {
             let name: String = name.extract()?;
             let table = plan.tables.iter().find(|table| table.name == name);
-            let place = table
-                .ok_or_else(|| PyKeyError::new_err(name.clone()))?
-                .relation;
+            let place = table.ok_or_else(|| PyKeyError::new_err(name.clone()))?.relation;
             let arity = plan.relations[place].arity;
             let words = self.words_of(&rows, arity)?;
             let relation = &mut self.engine.relations[place];

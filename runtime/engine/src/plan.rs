@@ -210,10 +210,7 @@ pub fn read_type(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Type> 
         "bool" => Type::Bool,
         "any" => Type::Any,
         "tuple" => Type::Tuple(
-            items
-                .iter()
-                .map(|item| read_type(item, interner))
-                .collect::<PyResult<_>>()?,
+            items.iter().map(|item| read_type(item, interner)).collect::<PyResult<_>>()?,
         ),
         _ => Type::Lattice(Box::new(read_lattice(value, interner)?)),
     })
@@ -221,9 +218,8 @@ pub fn read_type(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Type> 
 
 pub fn read_lattice(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Lattice> {
     let (tag, items) = parts(value)?;
-    let lattice = |place: usize, interner: &mut Interner| {
-        read_lattice(&items[place], interner).map(Box::new)
-    };
+    let lattice =
+        |place: usize, interner: &mut Interner| read_lattice(&items[place], interner).map(Box::new);
     Ok(match tag.as_str() {
         "Max" => Lattice::Max(read_type(&items[0], interner)?),
         "Min" => Lattice::Min(read_type(&items[0], interner)?),
@@ -256,14 +252,10 @@ fn optional_type(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Option
 
 fn read_expr(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Expr> {
     let (tag, items) = parts(value)?;
-    let sub = |place: usize, interner: &mut Interner| {
-        read_expr(&items[place], interner).map(Box::new)
-    };
+    let sub =
+        |place: usize, interner: &mut Interner| read_expr(&items[place], interner).map(Box::new);
     let exprs = |place: usize, interner: &mut Interner| -> PyResult<Vec<Expr>> {
-        list(&items[place])?
-            .iter()
-            .map(|item| read_expr(item, interner))
-            .collect()
+        list(&items[place])?.iter().map(|item| read_expr(item, interner)).collect()
     };
     Ok(match tag.as_str() {
         "reg" => Expr::Reg(items[0].extract()?),
@@ -293,11 +285,9 @@ fn read_expr(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Expr> {
             }
             Expr::Map(pairs)
         }
-        "conform" => Expr::Conform(
-            read_type(&items[0], interner)?,
-            items[1].extract()?,
-            sub(2, interner)?,
-        ),
+        "conform" => {
+            Expr::Conform(read_type(&items[0], interner)?, items[1].extract()?, sub(2, interner)?)
+        }
         _ => return Err(bad(&tag)),
     })
 }
@@ -371,10 +361,7 @@ fn read_step(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Step> {
     Ok(match tag.as_str() {
         "rows" => Step::Rows(read_atom(&items, interner)?),
         "absent" => Step::Absent(read_atom(&items, interner)?),
-        "test" => Step::Test {
-            test: read_expr(&items[0], interner)?,
-            uses: uses(1)?,
-        },
+        "test" => Step::Test { test: read_expr(&items[0], interner)?, uses: uses(1)? },
         "same" => Step::Same {
             reg: items[0].extract()?,
             value: read_expr(&items[1], interner)?,
@@ -409,10 +396,7 @@ fn read_step(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Step> {
 }
 
 fn read_steps(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Vec<Step>> {
-    list(value)?
-        .iter()
-        .map(|step| read_step(step, interner))
-        .collect()
+    list(value)?.iter().map(|step| read_step(step, interner)).collect()
 }
 
 fn read_relation(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<RelationPlan> {
@@ -451,8 +435,7 @@ fn read_relation(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Relati
 fn read_aggregate(value: Any<'_, '_>) -> PyResult<AggregatePlan> {
     let mut columns = Vec::new();
     for column in list(&value.getattr("columns")?)? {
-        let (name, at, by, others): (String, usize, usize, Vec<usize>) =
-            column.extract()?;
+        let (name, at, by, others): (String, usize, usize, Vec<usize>) = column.extract()?;
         let name = match name.as_str() {
             "count" => AggregateName::Count,
             "count distinct" => AggregateName::CountDistinct,
@@ -467,12 +450,7 @@ fn read_aggregate(value: Any<'_, '_>) -> PyResult<AggregatePlan> {
             "index" => AggregateName::Index,
             _ => return Err(bad(&name)),
         };
-        columns.push(AggregateColumn {
-            name,
-            value: at,
-            by,
-            others,
-        });
+        columns.push(AggregateColumn { name, value: at, by, others });
     }
     Ok(AggregatePlan {
         group: value.getattr("group")?.extract()?,
@@ -487,10 +465,7 @@ fn read_rule(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<RulePlan> 
     let mut args = Vec::new();
     for arg in list(&value.getattr("args")?)? {
         let (expr, known): (Bound<'_, PyAny>, bool) = arg.extract()?;
-        args.push(HeadArg {
-            value: read_expr(&expr, interner)?,
-            known,
-        });
+        args.push(HeadArg { value: read_expr(&expr, interner)?, known });
     }
     let mut deltas = Vec::new();
     for delta in list(&value.getattr("deltas")?)? {

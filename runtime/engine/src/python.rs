@@ -59,14 +59,10 @@ pub fn quick(interner: &mut Interner, value: &Bound<'_, PyAny>, type_: &Type) ->
             let float: f64 = value.extract().ok()?;
             (!float.is_nan()).then(|| interner.float(float))
         }
-        Type::Bool => value
-            .cast_exact::<PyBool>()
-            .ok()
-            .map(|value| bool_word(value.is_true())),
-        Type::Bytes => value
-            .cast_exact::<PyBytes>()
-            .ok()
-            .map(|value| interner.bytes(value.as_bytes())),
+        Type::Bool => value.cast_exact::<PyBool>().ok().map(|value| bool_word(value.is_true())),
+        Type::Bytes => {
+            value.cast_exact::<PyBytes>().ok().map(|value| interner.bytes(value.as_bytes()))
+        }
         _ => None,
     }
 }

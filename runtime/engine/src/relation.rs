@@ -167,10 +167,7 @@ impl Relation {
 
     /// Ids that left in this tick, those that came back not counted.
     pub fn removed(&self) -> impl Iterator<Item = u32> + '_ {
-        self.removed
-            .iter()
-            .copied()
-            .filter(|&id| self.state[id as usize] & BACK == 0)
+        self.removed.iter().copied().filter(|&id| self.state[id as usize] & BACK == 0)
     }
 
     pub fn has_added(&self) -> bool {
@@ -193,9 +190,7 @@ impl Relation {
     /// The live row that `key` (at least the key columns) identifies.
     pub fn find(&self, key: &[Word]) -> Option<u32> {
         let key = &key[..self.key];
-        self.table.find(hash_words(key), |id| {
-            self.alive(id) && self.row(id)[..self.key] == *key
-        })
+        self.table.find(hash_words(key), |id| self.alive(id) && self.row(id)[..self.key] == *key)
     }
 
     pub fn find_exact(&self, row: &[Word]) -> Option<u32> {
@@ -205,9 +200,7 @@ impl Relation {
     /// A row that `key` identifies, alive or there at the tick's start.
     pub fn find_known(&self, key: &[Word], mut accept: impl FnMut(u32) -> bool) -> Option<u32> {
         let key = &key[..self.key];
-        self.table.find(hash_words(key), |id| {
-            self.row(id)[..self.key] == *key && accept(id)
-        })
+        self.table.find(hash_words(key), |id| self.row(id)[..self.key] == *key && accept(id))
     }
 
     pub fn contains(&self, row: &[Word]) -> bool {
@@ -235,8 +228,7 @@ impl Relation {
         let id = self.len();
         let (data, state, arity, key) = (&self.data, &self.state, self.arity, self.key);
         let known = self.table.find_or_insert(hash, id, |other| {
-            state[other as usize] & GONE == 0
-                && data[other as usize * arity..][..key] == row[..key]
+            state[other as usize] & GONE == 0 && data[other as usize * arity..][..key] == row[..key]
         });
         if let Some(known) = known {
             return Err(known);

@@ -96,18 +96,13 @@ impl Engine {
         let mut known = HashMap::default();
         let interner = &mut self.interner;
         let mut words = |words: &[Word]| -> Vec<Word> {
-            words
-                .iter()
-                .map(|&word| translate(from, interner, &mut known, word))
-                .collect()
+            words.iter().map(|&word| translate(from, interner, &mut known, word)).collect()
         };
         let mut relation = |relation: &Relation| relation.translated(&mut words);
         self.relations = snapshot.relations.iter().map(|shared| relation(shared)).collect();
         self.queue = snapshot.queue.iter().map(&mut relation).collect();
-        let mut change = |change: &Change| Change {
-            out: words(&change.out),
-            new: words(&change.new),
-        };
+        let mut change =
+            |change: &Change| Change { out: words(&change.out), new: words(&change.new) };
         self.pending = snapshot.pending.iter().map(&mut change).collect();
         let changes: Vec<Change> = snapshot.staged.iter().map(|(_, view)| change(view)).collect();
         self.staged = snapshot
@@ -185,9 +180,9 @@ impl Engine {
     fn rows_hash<'r>(&self, rows: impl Iterator<Item = &'r [Word]>) -> Sum {
         let mut sum = Sum::default();
         for row in rows {
-            let hash = row.iter().fold(row.len() as u64, |hash, &word| {
-                mix(hash ^ self.interner.content_hash(word))
-            });
+            let hash = row
+                .iter()
+                .fold(row.len() as u64, |hash, &word| mix(hash ^ self.interner.content_hash(word)));
             sum.add(Sum(hash, mix(hash ^ 0x5851_F42D_4C95_7F2D)));
         }
         sum
@@ -238,10 +233,7 @@ fn translate(
         return there;
     }
     let mut each = |items: &[Word]| -> Vec<Word> {
-        items
-            .iter()
-            .map(|&item| translate(from, into, known, item))
-            .collect()
+        items.iter().map(|&item| translate(from, into, known, item)).collect()
     };
     let new = match from.value(word) {
         Value::None | Value::Bool(_) => word,

@@ -5,7 +5,7 @@ use crate::env::{Env, Externals};
 use crate::exec::{Fail, Run};
 use crate::interner::Interner;
 use crate::lattice::{conform, NoCallbacks, Type};
-use crate::maintain::{origin_name, Fixpoint, ARRIVAL, FACT, RULES, ROSTER, STAGED, TABLE};
+use crate::maintain::{origin_name, Fixpoint, ARRIVAL, FACT, ROSTER, RULES, STAGED, TABLE};
 use crate::plan::{FactsPlan, Kind, Plan, TablePlan};
 use crate::relation::Relation;
 use crate::snapshot::Snapshot;
@@ -60,7 +60,8 @@ pub struct Outcome {
     pub events: Named,
     pub added: Named,
     pub removed: Named,
-    pub durable: Vec<(String, Vec<Vec<Word>>, Vec<Vec<Word>>)>,
+    /// Per durable table the rows (removed, added).
+    pub durable: Vec<(String, Rows, Rows)>,
     pub rows_in: usize,
     pub rows_out: usize,
 }
@@ -199,17 +200,14 @@ impl Engine {
             lo: std::mem::take(&mut self.lo),
             hi: std::mem::take(&mut self.hi),
         };
-        let mut outcome = Outcome {
-            number,
-            ..Outcome::default()
-        };
-        let result = run
-            .start(&self.pending, &self.staged, arrivals, self.loaded)
-            .and_then(|(rows_in, marks)| {
+        let mut outcome = Outcome { number, ..Outcome::default() };
+        let result = run.start(&self.pending, &self.staged, arrivals, self.loaded).and_then(
+            |(rows_in, marks)| {
                 outcome.rows_in = rows_in;
                 run.strata()?;
                 run.next(&self.contested, &self.staged, &marks, &mut outcome)
-            });
+            },
+        );
         self.round = run.round;
         (self.lo, self.hi) = (run.lo, run.hi);
         Ok((outcome, result?))
@@ -218,9 +216,7 @@ impl Engine {
     /// A lattice value from outside in the one form that its column holds.
     pub fn normal(&mut self, word: Word, type_: &Type) -> Option<Word> {
         match type_ {
-            Type::Lattice(_) => {
-                conform(&mut self.interner, &mut NoCallbacks, word, type_).ok()
-            }
+            Type::Lattice(_) => conform(&mut self.interner, &mut NoCallbacks, word, type_).ok(),
             _ => Some(word),
         }
     }
@@ -311,10 +307,7 @@ impl Fixpoint<'_, '_> {
         }
         for (spec, (events, view)) in plan.staged.iter().zip(staged) {
             if let Some((_, base)) = spec.events {
-                let change = Change {
-                    out: Vec::new(),
-                    new: events.clone(),
-                };
+                let change = Change { out: Vec::new(), new: events.clone() };
                 self.apply(base, &change, STAGED)?;
             }
             if let Some((_, base)) = spec.view {
@@ -441,18 +434,15 @@ impl Fixpoint<'_, '_> {
 
     /// (what is there - deleted - replaced) + replacing + inserted, where it differs
     /// from what is there.
-    fn stage_table(
-        &mut self,
-        table: &TablePlan,
-        contested: &[Word],
-    ) -> Run<(Change, Vec<Word>)> {
+    fn stage_table(&mut self, table: &TablePlan, contested: &[Word]) -> Run<(Change, Vec<Word>)> {
         let mut change = Change::default();
         let mut keys = Vec::new();
         let sources = || {
             let plus = table.plus.iter().map(|&(relation, _)| relation);
             table.minus.iter().chain(&table.replace).copied().chain(plus)
         };
-        let idle = contested.is_empty() && sources().all(|source| self.relations[source].is_empty());
+        let idle =
+            contested.is_empty() && sources().all(|source| self.relations[source].is_empty());
         if idle {
             return Ok((change, keys));
         }
@@ -520,10 +510,7 @@ impl Fixpoint<'_, '_> {
             }
         }
         if let (None, Some(old), Some(id)) = (&row, old, there) {
-            let deleted = table
-                .minus
-                .iter()
-                .any(|&minus| self.relations[minus].contains(old));
+            let deleted = table.minus.iter().any(|&minus| self.relations[minus].contains(old));
             masked = deleted;
             if !deleted {
                 let relation = &self.relations[table.relation];
@@ -584,16 +571,13 @@ impl Fixpoint<'_, '_> {
             return Err(self.conflict(head, first, origin, row, new));
         }
         for (place, lattice) in &spec.merges {
-            row[*place] = self
-                .env
-                .merge(row[*place], new[*place], lattice)
-                .map_err(|reason| {
-                    Box::new(Fail {
-                        origins: vec![origin],
-                        rows: vec![(head, new.clone())],
-                        message: format!("merging into {}: {reason}", spec.name),
-                    })
-                })?;
+            row[*place] = self.env.merge(row[*place], new[*place], lattice).map_err(|reason| {
+                Box::new(Fail {
+                    origins: vec![origin],
+                    rows: vec![(head, new.clone())],
+                    message: format!("merging into {}: {reason}", spec.name),
+                })
+            })?;
         }
         Ok((row, first))
     }
@@ -603,11 +587,8 @@ impl Fixpoint<'_, '_> {
         let spec = &self.plan.staged[place];
         let mut events = Vec::new();
         let mut view = Change::default();
-        let bases: Vec<usize> = [spec.events, spec.view]
-            .into_iter()
-            .flatten()
-            .map(|(_, base)| base)
-            .collect();
+        let bases: Vec<usize> =
+            [spec.events, spec.view].into_iter().flatten().map(|(_, base)| base).collect();
         let had = |relations: &[Relation], row: &[Word]| {
             bases.iter().any(|&base| relations[base].contains(row))
         };
@@ -676,7 +657,8 @@ impl Fixpoint<'_, '_> {
         let both = !rows.is_empty();
         for id in new {
             let row = self.relations[standing].row(id);
-            let known = both && spec.events.is_some_and(|events| self.relations[events].contains(row));
+            let known =
+                both && spec.events.is_some_and(|events| self.relations[events].contains(row));
             if !known {
                 rows.extend_from_slice(row);
             }
@@ -695,8 +677,7 @@ impl Fixpoint<'_, '_> {
         for row in rows.chunks_exact(head.arity) {
             if let Err(id) = merged.insert(row, 0) {
                 let there = merged.row(id).to_vec();
-                let (joined, _) =
-                    self.join(channel, Some((there, RULES)), row.to_vec(), RULES)?;
+                let (joined, _) = self.join(channel, Some((there, RULES)), row.to_vec(), RULES)?;
                 merged.remove(id);
                 let _ = merged.insert(&joined, 0);
             }

@@ -33,9 +33,7 @@ pub fn bool_word(value: bool) -> Word {
 
 /// A small int as a word; larger ones are interned.
 pub fn small_int(value: i64) -> Option<Word> {
-    (-INT_LIMIT..INT_LIMIT)
-        .contains(&value)
-        .then_some((value << 3) as u64)
+    (-INT_LIMIT..INT_LIMIT).contains(&value).then_some((value << 3) as u64)
 }
 
 /// A float whose last three bits are clear as a word; others are interned.
@@ -209,9 +207,5 @@ pub fn cmp_int_float(int: i64, float: f64) -> Ordering {
         return Ordering::Greater;
     }
     let floor = float.floor();
-    int.cmp(&(floor as i64)).then(if float > floor {
-        Ordering::Less
-    } else {
-        Ordering::Equal
-    })
+    int.cmp(&(floor as i64)).then(if float > floor { Ordering::Less } else { Ordering::Equal })
 }

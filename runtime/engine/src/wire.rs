@@ -115,13 +115,7 @@ impl Frames {
         put_array(&mut start, 3);
         put_int(&mut start, i64::from(VERSION));
         put_str(&mut start, sender);
-        Frames {
-            limit,
-            start,
-            channels: Vec::new(),
-            size: 0,
-            done: Vec::new(),
-        }
+        Frames { limit, start, channels: Vec::new(), size: 0, done: Vec::new() }
     }
 
     fn open(&mut self, wire: &str) {
@@ -209,10 +203,7 @@ impl<'b> Reader<'b> {
     }
 
     fn number(&mut self, width: usize) -> Taken<u64> {
-        Ok(self
-            .take(width)?
-            .iter()
-            .fold(0, |number, &byte| number << 8 | u64::from(byte)))
+        Ok(self.take(width)?.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }
 
     fn length(&mut self, width: usize) -> Taken<usize> {
@@ -335,7 +326,7 @@ impl<'b> Reader<'b> {
                 Ok(interner.float(float))
             }
             0xA0..=0xBF => self.text(interner, usize::from(code & 31)),
-            0xD9 | 0xDA | 0xDB => {
+            0xD9..=0xDB => {
                 let length = self.length(1 << (code - 0xD9))?;
                 self.text(interner, length)
             }
