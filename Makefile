@@ -50,6 +50,7 @@ $(BIN)/python:
 		echo "****************************************************************"; \
 		echo "The Rust engine was not built (no cargo, or no way to its registry):"; \
 		echo "everything runs on the reference evaluator, which is correct and slow."; \
+		echo "To try again: rm -r .venv"; \
 		echo "****************************************************************"; }
 	@touch $@
 
