@@ -1,0 +1,38 @@
+"""Programs on which the evaluators once differed, as small as they could be made."""
+# ruff: noqa: B015 -- rules are expressions that stand alone
+# fmt: off
+
+from __future__ import annotations
+
+from typing import Any
+
+from bloomish import Key, Program, input, table, variables
+from bloomish.program import compile
+from tests.runtime.playing import difference, play
+from tests.runtime.randomprograms import Case, Step
+from tests.runtime.test_agreement import needs_engine
+
+pytestmark = needs_engine
+
+a, b, k, v, w, x, y, z = variables("a b k v w x y z")
+
+
+def differs(program: Any, *ticks: dict[str, list[Any]]) -> str:
+    """How the two differ when these rows arrive, one dict a tick."""
+    made = compile(program)
+    steps = tuple(
+        Step(tuple((name, tuple(rows)) for name, rows in rows_of.items()), float(number))
+        for number, rows_of in enumerate(ticks)
+    )
+    case = Case(made.program, steps, externals=made.externals)
+    return difference(play(case, "reference"), play(case, "engine"))
+
+
+def test_a_row_deleted_at_every_tick_goes_once_nothing_replaces_it_any_more() -> None:
+    class Replaced(Program):
+        put = input(k=int)
+        kept = table(k=Key(int), v=str)
+        kept(k, "a") <+- put(k)
+        kept(k, v) <- kept(k, v)
+
+    assert differs(Replaced, {"put": [(3,)]}, {"put": [(3,)]}, {}, {}) == ""
