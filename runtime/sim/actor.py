@@ -29,6 +29,7 @@ class Actor:
     stuck: str = ""
     shelf: Shelf = field(default_factory=Shelf)
     waiting: list[tuple[str, Sequence[Row]]] = field(default_factory=list)
+    frames: list[bytes] = field(default_factory=list)
     disk: dict[str, dict[Row, None]] = field(default_factory=dict)
     committed: bool = False
 
@@ -39,9 +40,6 @@ class Actor:
         self.standing = any(
             rule.op == "<~" and not is_ephemeral(program, rule, known) for rule in program.rules
         )
-        self.channels = {
-            c.wire or c.name: c.name for c in program.collections if c.kind == "channel"
-        }
         self.durable = [c.name for c in program.collections if c.durable]
         self.invariants = [c.name for c in program.collections if c.kind == "invariant"]
         self._fresh = self.evaluator.snapshot()
@@ -76,6 +74,7 @@ class Actor:
         self.up = False
         self.due = -1
         self.waiting.clear()
+        self.frames.clear()
         self.evaluator.restore(self._fresh)
 
     def restart(self, disk_lost: bool) -> None:

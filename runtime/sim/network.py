@@ -8,14 +8,15 @@ leaving out one fault leaves the rest of a run as alike as can be.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from bloomish.runtime.evaluator import Row
+from bloomish.runtime.framing import Kind, pack, plain_rows
 from bloomish.runtime.sim.rates import Rates
 from bloomish.runtime.sim.schedule import SECOND, Fault, LinkFault, MessageFault
 
-Rows = Mapping[str, list[Row]]  # by the channel's name on the wire
+Rows = Mapping[str, Sequence[Row]]
 
 FASTEST, SLOWEST = SECOND // 5_000, SECOND // 500  # 0.2 to 2 ms
 REORDERED = SECOND // 50
@@ -30,7 +31,12 @@ class Message:
     sender: str
     receiver: str
     number: int
-    rows: Rows
+    body: bytes
+
+    @property
+    def rows(self) -> Rows:
+        """What it carries, by the channel's name on the wire."""
+        return plain_rows(self.body)
 
     @property
     def id(self) -> str:
@@ -72,7 +78,7 @@ class Network:
                 self._plan.setdefault(key, []).append(fault)
 
     def send(
-        self, now: int, sender: str, receiver: str, rows: Rows
+        self, now: int, sender: str, receiver: str, body: bytes
     ) -> tuple[Message, list[Arrival]]:
         """The message, and when it arrives: never, once or several times."""
         key = (sender, receiver)
@@ -81,7 +87,7 @@ class Network:
             chance = random.Random(f"link/{self.seed}/{sender}/{receiver}")
             link = self._links[key] = Link(chance)
         link.sent += 1
-        message = Message(sender, receiver, link.sent, rows)
+        message = Message(sender, receiver, link.sent, body)
         if sender == receiver:
             return message, [(now + LOOPBACK, message)]
         draw = link.chance.random
@@ -127,8 +133,8 @@ class Network:
         if "split" in kinds:
             parts = [(wire, row) for wire, rows in message.rows.items() for row in rows]
             for place, (wire, row) in enumerate(parts):
-                part = Message(message.sender, message.receiver, message.number, {wire: [row]})
-                yield at + place * (SLOWEST + 1), part
+                body = pack([Kind.ROWS, message.sender, {wire: [row]}])
+                yield at + place * (SLOWEST + 1), replace(message, body=body)
         else:
             yield at, message
         if "duplicate" in kinds:

@@ -133,16 +133,15 @@ class World:
         if actor.incarnation != incarnation or not actor.up:
             return
         node = actor.node
+        wait = RESEND_FIRST
         if not actor.paused and actor.evaluator.resend():
-            sends = actor.evaluator.sends()
-            fresh = sends != self._standing.get(node)
-            self._standing[node] = sends
-            wait = RESEND_FIRST if fresh else min(2 * self._resend_wait[node], RESEND_LAST)
-            self._resend_wait[node] = wait
-            self._send(actor, [one for one in sends if one[0] != node], resend=True)
-        else:
-            self._resend_wait[node] = RESEND_FIRST
-        self.at(self.now + self._resend_wait[node], self._resend, actor, incarnation)
+            frames = actor.evaluator.frames()
+            if frames == self._standing.get(node):
+                wait = min(2 * self._resend_wait[node], RESEND_LAST)
+            self._standing[node] = frames
+            self._send(actor, [one for one in frames if one[0] != node], resend=True)
+        self._resend_wait[node] = wait
+        self.at(self.now + wait, self._resend, actor, incarnation)
 
     def _step(self, actor: Actor, incarnation: int) -> None:
         """A Dedalus node ticks at every step, and sends again what it still derives."""
@@ -150,9 +149,7 @@ class World:
             return
         self.at(self.now + STEP, self._step, actor, incarnation)
         if not actor.paused:
-            actor.evaluator.resend()
-            again = actor.evaluator.sends()
-            self._tick(actor, [one for one in again if one[0] != actor.node])
+            self._tick(actor)
 
     def insert(self, node: str, collection: str, rows: Iterable[Row]) -> None:
         """Rows from a host (or, on a channel, from outside), now."""
@@ -177,14 +174,10 @@ class World:
             if self.recorder is not None:
                 self.recorder.lost(message, self.now)
             return
-        for wire, rows in message.rows.items():
-            name = actor.channels.get(wire)
-            if name is None:
-                continue
-            if actor.paused:
-                actor.waiting.append((name, rows))
-            else:
-                actor.evaluator.insert(name, rows)
+        if actor.paused:
+            actor.frames.append(message.body)
+        else:
+            actor.evaluator.receive(message.body)
         if self.recorder is not None:
             self.recorder.received(message)
         if not actor.paused:
@@ -205,7 +198,7 @@ class World:
         if not actor.paused:
             self._tick(actor)
 
-    def _tick(self, actor: Actor, more: Sequence[tuple[str, str, Row]] = ()) -> None:
+    def _tick(self, actor: Actor) -> None:
         try:
             tick, aside = actor.tick(self.now)
         except Stuck as stuck:
@@ -214,20 +207,21 @@ class World:
             return
         self.ticks += 1
         self.set_aside += len(aside)
-        sends = actor.evaluator.sends() if tick.rows_out else []
-        self._digest.update(
-            repr((self.now, actor.node, tick.number, sends, tick.events, tick.added)).encode()
-        )
+        sent = tick.rows_out
+        if self.stage.steps:
+            sent += actor.evaluator.resend()
+        frames = actor.evaluator.frames() if sent else []
+        self._digest.update(f"{self.now} {actor.node} {tick.number}".encode())
         if tick.events or tick.added:
+            self._digest.update(repr((tick.events, tick.added)).encode())
             self._shown(actor, tick)
-        if self.recorder is not None:
-            self.recorder.ticked(actor.node, tick, self.now)
-        if more:
-            sends = sorted({*sends, *more}, key=repr)
-        if sends:
-            self._send(actor, sends)
-        if self.recorder is not None:
-            self.recorder.flush(actor.node)
+        recorder = self.recorder
+        if recorder is not None:
+            recorder.ticked(actor.node, tick, self.now)
+        if frames:
+            self._send(actor, frames)
+        if recorder is not None:
+            recorder.flush(actor.node)
         if tick.again and actor.due < 0 and not self.stage.steps:
             self._tick_at(actor, self.now + BATCH)
 
@@ -245,23 +239,22 @@ class World:
         self.violations.append(Violation(kind, actor.node, collection, row, self.now, text))
 
     def _send(
-        self, actor: Actor, sends: Sequence[tuple[str, str, Row]], resend: bool = False
+        self, actor: Actor, frames: Sequence[tuple[str, bytes]], resend: bool = False
     ) -> None:
-        """One message per peer; `sends` are ordered by peer."""
-        peers: dict[str, dict[str, list[Row]]] = {}
-        for to, wire, row in sends:
-            peers.setdefault(to, {}).setdefault(wire, []).append(row)
-        for to, rows in peers.items():
+        """One message per frame."""
+        now, node, recorder = self.now, actor.node, self.recorder
+        for to, body in frames:
+            self._digest.update(body)
             if to not in self.actors:
                 continue
             self.messages += 1
-            message, arrivals = self.network.send(self.now, actor.node, to, rows)
-            if self.recorder is not None:
-                self.recorder.sent(message, resend, self.now)
-            if not arrivals or not self.network.passes(actor.node, to, self.now):
+            message, arrivals = self.network.send(now, node, to, body)
+            if recorder is not None:
+                recorder.sent(message, resend, now)
+            if not arrivals or not self.network.passes(node, to, now):
                 self.lost += 1
-                if self.recorder is not None:
-                    self.recorder.lost(message, self.now)
+                if recorder is not None:
+                    recorder.lost(message, now)
                 continue
             for at, one in arrivals:
                 self.at(at, self._arrive, one)
@@ -296,9 +289,11 @@ class World:
             return
         actor.paused = False
         self._happened("resumed", actor)
-        waiting, actor.waiting = actor.waiting, []
-        for collection, rows in waiting:
+        for collection, rows in actor.waiting:
             actor.evaluator.insert(collection, rows)
+        for body in actor.frames:
+            actor.evaluator.receive(body)
+        actor.waiting, actor.frames = [], []
         self._tick_soon(actor)
 
     def _crash(self, actor: Actor, for_good: bool) -> None:

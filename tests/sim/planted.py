@@ -7,6 +7,7 @@ from bloomish import (
     Program,
     _,
     channel,
+    choose,
     eventually,
     here,
     input,
