@@ -23,7 +23,7 @@ from bloomish.runtime import trace as tracing
 from bloomish.runtime.counters import Complaints, Counters
 from bloomish.runtime.desk import Desk
 from bloomish.runtime.directory import Directory, Place
-from bloomish.runtime.evaluator import Evaluator, Row, Tick, TickFailed
+from bloomish.runtime.evaluator import Evaluator, Refusal, Row, Tick, TickFailed
 from bloomish.runtime.framing import Malformed, plain_rows
 from bloomish.runtime.setaside import SetAside, Shelf, Stuck, rescue
 from bloomish.runtime.store import Store, StoreFault
@@ -186,25 +186,26 @@ class Node:
     def _tick(self) -> None:
         if not self._begun or self.stopped is not None:
             return
+        try:
+            self._take_tick()
+        except Stuck as stuck:
+            self.stop(f"the tick fails without any arrival, the node cannot go on: {stuck}")
+        except StoreFault as fault:
+            self.stop(f"the tick could not be committed: {fault}")
+        except Exception:
+            self.stop(f"a tick ended in a defect of the runtime:\n{traceback.format_exc()}")
+
+    def _take_tick(self) -> None:
         self._wanted = self._fresh = False
         now = time.time()
         aside: Sequence[SetAside] = ()
         try:
-            try:
-                tick = self.evaluator.tick(now)
-            except TickFailed as failure:
-                tick, aside = self._rescue(failure, now)
-            if self._store is not None:
-                self._store.commit(tick)
-        except Stuck as stuck:
-            self.stop(f"the tick fails without any arrival, the node cannot go on: {stuck}")
-            return
-        except StoreFault as fault:
-            self.stop(f"the tick could not be committed: {fault}")
-            return
-        except Exception:
-            self.stop(f"the evaluator failed, which is a defect of it:\n{traceback.format_exc()}")
-            return
+            tick = self.evaluator.tick(now)
+        except TickFailed as failure:
+            tick, aside = self._rescue(failure, now)
+        if self._store is not None:
+            self._store.commit(tick)
+        # From here on the tick is a fact: sends, outputs and answers may leave.
         self.tick_number = tick.number
         counters = self.counters
         counters.ticks += 1
@@ -245,6 +246,7 @@ class Node:
         return saved.tick, saved.aside
 
     def _send(self, frames: Sequence[tuple[str, bytes]], resend: bool = False) -> None:
+        counters = self.counters
         for peer, body in frames:
             if peer == self.address:
                 self._loop_back(body, resend)
@@ -255,8 +257,8 @@ class Node:
                     # What stands for it waits in the queue already, or behind what does.
                     self.counters.resends_held_back += 1
                     continue
-            self.counters.frames_out += 1
-            self.counters.bytes_out += len(body)
+            counters.frames_out += 1
+            counters.bytes_out += len(body)
             self.transport.send(peer, body)
             if self._trace is not None:
                 number = self.transport.links[peer].number
@@ -310,8 +312,9 @@ class Node:
 
     def rows_arrived(self, sender: str, incarnation: int, number: int, body: bytes) -> None:
         """A frame of a peer, for the next tick."""
-        self.counters.frames_in += 1
-        self.counters.bytes_in += len(body)
+        counters = self.counters
+        counters.frames_in += 1
+        counters.bytes_in += len(body)
         self._take(sender, body)
         if self._trace is not None:
             self._trace_frame(sender, incarnation, number, body)
@@ -320,7 +323,11 @@ class Node:
         received = self.evaluator.receive(body)
         if received.rows:
             self._fresh = True
-        for refusal in received.refused:
+        if received.refused:
+            self._refuse(sender, received.refused)
+
+    def _refuse(self, sender: str, refused: Sequence[Refusal]) -> None:
+        for refusal in refused:
             if refusal.channel:
                 self.counters.rows_refused += refusal.rows
             else:

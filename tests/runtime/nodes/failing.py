@@ -1,8 +1,8 @@
 """Programs whose ticks fail."""
 
-from bloomish import Key, Program, function, input, table, variables
+from bloomish import Key, Program, function, input, output, table, variables
 
-divisor, name = variables("divisor name")
+divisor, name, number, text = variables("divisor name number text")
 
 
 class Failing(Program):
@@ -12,6 +12,13 @@ class Failing(Program):
     shares = table(name=Key(int), share=int)
 
     shares(name, 10 // divisor) <= give(name, divisor)
+
+    note = input(number=int, text=str)
+    notes = table(number=Key(int), text=str, durable=True)
+    shown = output(number=int, text=str)
+
+    notes(number, text) <= note(number, text)
+    shown(number, text) <= notes(number, text)
 
 
 @function
