@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bloomish import ir
 from bloomish.analysis.graph import System
-from bloomish.analysis.inference import infer
+from bloomish.analysis.inference import Inference, infer
 from bloomish.analysis.result import Report
 from bloomish.analysis.verdict import conclude
 from bloomish.strata import strata
@@ -23,15 +24,22 @@ def check(
     """Which outputs are right without coordination, and why the others are not.
 
     `replicas` says how many nodes run each role; a cluster knows it itself.
-    Raises ProgramError where the program is wrong in itself (unstratifiable,
-    for one).
+    `explain` adds how every rule came by its mode.  Raises ProgramError where
+    the program is wrong in itself (unstratifiable, for one).
     """
+    return analyse(target, replicas, explain)[1]
+
+
+def analyse(
+    target: Checkable, replicas: int | Mapping[str, int] = 1, explain: bool = False
+) -> tuple[Inference, Report]:
+    """The inference, for pictures and questions, and the report that follows from it."""
     data, warnings = as_data(target)
     for program in _programs(data):
         strata(program)
     inference = infer(System(data), verbose=explain)
-    report = conclude(inference, replica_counts(data, replicas))
-    return _with_warnings(report, warnings) if warnings else report
+    report = conclude(inference, _replica_counts(data, replicas))
+    return inference, replace(report, warnings=warnings)
 
 
 def as_data(target: Checkable) -> tuple[ir.Program | ir.Deployment, tuple[str, ...]]:
@@ -56,7 +64,7 @@ def _programs(data: ir.Program | ir.Deployment) -> tuple[ir.Program, ...]:
     return tuple(role.program for role in data.roles)
 
 
-def replica_counts(
+def _replica_counts(
     data: ir.Program | ir.Deployment, replicas: int | Mapping[str, int]
 ) -> dict[str, int]:
     """How many nodes run each role: as asked, else as the deployment says."""
@@ -68,9 +76,3 @@ def replica_counts(
             return {role.name: replicas for role in data.roles}
         return {role.name: role.size for role in data.roles}
     return {role.name: replicas.get(role.name, role.size) for role in data.roles}
-
-
-def _with_warnings(report: Report, warnings: tuple[str, ...]) -> Report:
-    from dataclasses import replace
-
-    return replace(report, warnings=warnings)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bloomish import ir
-from bloomish.analysis.check import as_data, replica_counts
+from bloomish.analysis.check import analyse
 from bloomish.analysis.graph import MONITORS, System, Unit
-from bloomish.analysis.inference import Inference, infer
+from bloomish.analysis.inference import Inference
 from bloomish.analysis.result import Report
 from bloomish.analysis.strata import stratum_numbers
-from bloomish.analysis.verdict import conclude
 from bloomish.pretty import rule_text
-from bloomish.strata import strata
 from bloomish.values import type_text
 
 
@@ -56,11 +54,7 @@ class Picture:
 
 def picture_of(target: object, replicas: int = 1) -> Picture:
     """The picture of whatever names a program."""
-    data, _ = as_data(target)
-    for program in (data,) if isinstance(data, ir.Program) else (r.program for r in data.roles):
-        strata(program)
-    inference = infer(System(data), verbose=True)
-    return draw(inference, conclude(inference, replica_counts(data, replicas)))
+    return draw(*analyse(target, replicas, explain=True))
 
 
 def draw(inference: Inference, report: Report) -> Picture:

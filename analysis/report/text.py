@@ -16,6 +16,11 @@ def render(report: Report) -> str:
     return "\n".join(_lines(report)) + "\n"
 
 
+def render_verdict(verdict: Verdict) -> str:
+    """One verdict alone, with all that is under it."""
+    return "\n".join(_verdict(verdict, len(verdict.collection), set()))
+
+
 def _lines(report: Report) -> Iterator[str]:
     for warning in report.warnings:
         yield f"warning: {warning}"

@@ -114,18 +114,22 @@ def _guarded_columns(case: Case, guard: Use) -> frozenset[int]:
 
 
 def _is_own_key(case: Case, use: Use) -> bool:
-    """`notin` of the head's own key columns, directly or through a projection."""
-    arguments = case.unit.rule.args
-    if use.node == case.unit.head:
-        return all(
-            isinstance(argument, ir.Wild) or argument == arguments[i]
-            for i, argument in enumerate(use.atom.args)
-        )
-    traced = case.known.lineage.trace(use.node, case.unit.head)
-    units = case.system.producers[use.node]
-    if traced is None or any(unit.op != "<=" or len(unit.body) != 1 for unit in units):
+    """`notin` of columns of the head itself, directly or through a projection.
+
+    The head must keep its rows: only then is what the guard keeps out there already.
+    """
+    system, head = case.system, case.unit.head
+    inserts_only = all(unit.op in ("<=", "<+") for unit in system.producers[head])
+    if not case.head.persisted or not inserts_only:
         return False
-    return all(
+    traced = case.known.lineage.trace(use.node, head)
+    if use.node != head and not all(
+        unit.op == "<=" and len(unit.body) == 1 and [u.node for u in unit.positives] == [head]
+        for unit in system.producers[use.node]
+    ):
+        return False
+    arguments = case.unit.rule.args
+    return traced is not None and all(
         isinstance(argument, ir.Wild) or any(arguments[column] == argument for column in traced[i])
         for i, argument in enumerate(use.atom.args)
     )

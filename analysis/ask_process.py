@@ -1,0 +1,39 @@
+"""The process that puts one question to pyDatalog: a task as JSON in, rows as JSON out."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from pyDatalog import pyDatalog
+
+
+def main() -> None:
+    """Facts, one body, and the variables wanted of it."""
+    task = json.load(sys.stdin)
+    for name, rows in task["facts"].items():
+        for row in rows:
+            pyDatalog.assert_fact(name, *row)
+        if not rows:  # pyDatalog does not know a predicate of which there is no fact
+            pyDatalog.load(f"{name}({', '.join('ABCDEFGH'[: _width(name)])}) <= (1 == 2)")
+    variables = task["variables"]
+    head = ", ".join(variables) or "1"
+    pyDatalog.load(f"answer({head}) <= {task['body']}")
+    found = pyDatalog.ask(f"answer({head})")
+    if found is None:
+        rows = []
+    elif not variables:
+        rows = [()]
+    else:
+        rows = [list(row) for row in found.answers]
+    json.dump(rows, sys.stdout)
+
+
+def _width(name: str) -> int:
+    from bloomish.analysis.catalog import RELATIONS
+
+    return len(RELATIONS[name].columns)
+
+
+if __name__ == "__main__":
+    main()
