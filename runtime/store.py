@@ -75,9 +75,16 @@ class Store:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, isolation_level=None)
-            self._open()
         except (sqlite3.Error, OSError) as fault:
             raise self._fault(fault) from fault
+        try:
+            self._open()
+        except sqlite3.Error as fault:
+            self._db.close()
+            raise self._fault(fault) from fault
+        except StoreFault:
+            self._db.close()
+            raise
         self._committed = self._recall("tick") is not None
 
     def _fault(self, fault: Exception) -> StoreFault:
