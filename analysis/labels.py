@@ -3,12 +3,14 @@
 A role is a component; its inputs are the channels and inputs that it reads, its
 outputs what it sends, hands out, or keeps unread.  A path is order-sensitive if
 a rule on it takes back or depends on the schedule (it has origins or findings),
-and writes if it passes a persisted collection.
+and writes if it passes a persisted collection.  What is order-sensitive only
+after the last write on its way is a read of that state.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 from bloomish.analysis import blazes
 from bloomish.analysis.graph import System
@@ -70,41 +72,67 @@ def _paths(inference: Inference, role: str) -> list[blazes.Path]:
                 mine.setdefault(node, []).append(conclusion)
     entries = [id for id in mine if system.nodes[id].kind in ("channel", "input")]
     sinks = set(system.sinks)
-    found: list[blazes.Path] = []
+    found: dict[blazes.Path, None] = {}
     for entry in entries:
-        for (node, sensitive, writes), gate in _reachable(system, mine, entry).items():
-            kind = system.nodes[node].kind
-            if kind == "channel" or (kind != "input" and node in sinks):
-                annotation = blazes.Annotation(not sensitive, writes, gate)
-                found.append(blazes.Path(entry, node, annotation))
-    return found
+        for state, gate in _reachable(system, mine, entry).items():
+            kind = system.nodes[state.node].kind
+            if kind == "channel" or (kind != "input" and state.node in sinks):
+                for annotation in _annotations(state, gate):
+                    found[blazes.Path(entry, state.node, annotation)] = None
+    return list(found)
 
 
-State = tuple[str, bool, bool]
 Gate = frozenset[str] | None
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """How one comes to a collection: by what order-sensitive rules before the last write
+    and after it, and whether there was a write at all."""
+
+    node: str
+    before: bool = False
+    written: bool = False
+    after: bool = False
+
+
+def _annotations(state: State, gate: Gate) -> list[blazes.Annotation]:
+    """What is sensitive before a write leaves its mark in the state; what is so only after
+    the last one reads a confluent state out of order."""
+    if state.before:
+        return [blazes.Annotation(False, True, gate)]
+    confluent = blazes.Annotation(True, state.written)
+    if not state.after:
+        return [confluent]
+    read = blazes.Annotation(False, False, gate)
+    return [read, confluent] if state.written else [read]
+
+
 def _reachable(system: System, mine: dict[str, list[Conclusion]], entry: str) -> dict[State, Gate]:
-    """Collections that the entry reaches within the role: (collection, sensitive, writes)
-    to the gate of what is order-sensitive on the way, None where gates differ."""
+    """The ways by which the entry reaches collections within the role, with the gate of
+    what is order-sensitive on each; None where gates differ."""
     found: dict[State, Gate] = {}
-    queue: deque[tuple[State, Gate]] = deque([((entry, False, False), frozenset())])
+    queue: deque[tuple[State, Gate]] = deque([(State(entry), frozenset())])
     while queue:
-        (node, sensitive, writes), gate = queue.popleft()
-        for conclusion in mine.get(node, ()):
+        state, gate = queue.popleft()
+        for conclusion in mine.get(state.node, ()):
             head = conclusion.unit.head
             own = _gate(conclusion)
-            after = gate if own is None else _joined(gate, own, sensitive)
-            state = (
-                head,
-                sensitive or own is not None,
-                writes or system.nodes[head].persisted,
-            )
-            if state not in found or (found[state] != after and found[state] is not None):
-                found[state] = after if state not in found else None
-                if system.nodes[head].kind != "channel":
-                    queue.append((state, found[state]))
+            following = _onward(state, head, own is not None, system.nodes[head].persisted)
+            after = gate if own is None else _joined(gate, own, state.before or state.after)
+            if following in found and (found[following] in (after, None)):
+                continue
+            found[following] = None if following in found else after
+            if system.nodes[head].kind != "channel":
+                queue.append((following, found[following]))
     return found
+
+
+def _onward(state: State, head: str, sensitive: bool, persisted: bool) -> State:
+    since = state.after or sensitive
+    if persisted:
+        return State(head, state.before or since, True, False)
+    return State(head, state.before, state.written, since)
 
 
 def _gate(conclusion: Conclusion) -> frozenset[str] | None:

@@ -132,7 +132,7 @@ class Lineage:
         return frozenset(found)
 
     def _advances(self, unit: Unit) -> bool:
-        if unit.op not in ("<+-", "<+") or unit.negatives or unit.aggregates:
+        if unit.op != "<+-" or unit.negatives or unit.aggregates:
             return False
         own = [use for use in unit.positives if use.node == unit.head]
         others = [use for use in unit.positives if use.node != unit.head]
@@ -180,7 +180,7 @@ class Lineage:
         """Registers that some rule moves forward by one."""
         found = set()
         for unit in self.system.units:
-            if unit.op in ("<+-", "<+") and self.system.nodes[unit.head].persisted:
+            if unit.op == "<+-" and self.system.nodes[unit.head].persisted:
                 for use in unit.positives:
                     if use.node == unit.head and _adds(unit, use):
                         found.add(unit.head)

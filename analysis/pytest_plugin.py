@@ -24,7 +24,7 @@ Assertion = Callable[..., None]
 def assert_verdict(target: Any, collection: str, *words: Word, replicas: int = 1) -> None:
     """Fails, with the report on it, unless the collection has one of these verdicts."""
     # Imported when called: pytest loads plugins whether a test uses them or not.
-    from bloomish.analysis.check import check
+    from bloomish.analysis.checking import check
     from bloomish.analysis.report.text import render_verdict
 
     __tracebackhide__ = True

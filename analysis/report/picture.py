@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bloomish import ir
-from bloomish.analysis.check import analyse
+from bloomish.analysis.checking import analyse
 from bloomish.analysis.graph import MONITORS, System, Unit
 from bloomish.analysis.inference import Inference
 from bloomish.analysis.result import Report

@@ -7,7 +7,7 @@ import click
 from bloomish.analysis.ask import Answers
 from bloomish.analysis.ask import ask as put
 from bloomish.analysis.catalog import RELATIONS, Catalog
-from bloomish.analysis.check import analyse
+from bloomish.analysis.checking import analyse
 
 
 def ask(target: str, query: str | None, seconds: float) -> int:

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from bloomish.analysis.check import check as analyse
+from bloomish.analysis.checking import check as analyse
 from bloomish.analysis.result import Report
 
 FORMATS = ("text", "json", "sarif", "html", "dot")

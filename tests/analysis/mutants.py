@@ -141,9 +141,7 @@ def other_condition(program: ir.Program, rng: random.Random) -> ir.Program:
     operators = ("<", "<=", ">", ">=", "==", "!=")
     test = replace(one.test, op=rng.choice(operators))  # type: ignore[arg-type]
     if rng.random() < 0.2:
-        body = tuple(
-            ir.Condition(ir.Unary("not", one.test)) if p is one else p for p in old.body
-        )
+        body = tuple(ir.Condition(ir.Unary("not", one.test)) if p is one else p for p in old.body)
     else:
         body = tuple(ir.Condition(test) if p is one else p for p in old.body)
     return _swap_rule(program, old, replace(old, body=body))

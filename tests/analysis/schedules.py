@@ -164,9 +164,7 @@ class Judge:
         places = {i for i, _ in cells}
         found: dict[Row, tuple[object, ...]] = {}
         for row in rows:
-            key = tuple(
-                (type(v).__name__, v) for i, v in enumerate(row) if i not in places
-            )
+            key = tuple((type(v).__name__, v) for i, v in enumerate(row) if i not in places)
             values = tuple(row[i] for i, _ in cells)
             if key in found:
                 values = tuple(
