@@ -60,6 +60,7 @@ class Features:
     functions: bool = True  # @function and a user's lattice
     failures: bool = True  # division by zero, overflow, functions that raise
     periodic: bool = True
+    views: bool = False  # mostly views over tables that grow and shrink, over many ticks
 
 
 class Highest(Lattice):
@@ -202,7 +203,11 @@ class Generator:
         for number, collection in enumerate(self._collections):
             if collection.kind == "table" or self.chance(50):
                 program = self._with_rule(program, partial(self._feed, number, collection))
-        for number in range(self._chooser.integer(2, 8)):
+            if f.views and collection.kind == "table" and not _merges(collection):
+                program = self._with_rule(program, partial(self._drop, number, collection))
+        for number in range(
+            self._chooser.integer(4, 10) if f.views else self._chooser.integer(2, 8)
+        ):
             program = self._with_rule(program, partial(self._rule, number))
         return program
 
@@ -285,7 +290,7 @@ class Generator:
         arriving = [c for c in program.collections if c.kind in ("input", "channel", "periodic")]
         steps = []
         now = 0.0
-        for _ in range(self._chooser.integer(1, 7)):
+        for _ in range(self._chooser.integer(*((5, 14) if self._features.views else (1, 7)))):
             rows = []
             for collection in arriving:
                 if not self.chance(60 if collection.kind == "input" else 25):
@@ -332,9 +337,18 @@ class Generator:
             return None
         return ir.Rule(f"fed{number}", head.name, args, op, tuple(body.literals))
 
+    def _drop(self, number: int, head: ir.Collection) -> ir.Rule | None:
+        """A rule that deletes rows when their first column arrives in an input."""
+        body = Body(self)
+        args = body.atom((), plain=True, of=head)
+        body.atom(("input",))
+        return ir.Rule(f"drop{number}", head.name, args, "<-", tuple(body.literals))
+
     def _rule(self, number: int) -> ir.Rule | None:
         f = self._features
         kinds = ["scratch", "output", "table", "invariant"] + ["channel"] * f.sends
+        if f.views:
+            kinds = ["scratch", "output"] + ["channel"] * f.sends
         heads = [c for c in self._collections if c.kind in kinds]
         head = self.pick(heads)
         op: ir.Operator = "<="
@@ -350,7 +364,7 @@ class Generator:
         deleted: tuple[ir.HeadArg, ...] | None = None
         if op == "<-" and self.chance(85):
             deleted = body.atom((), plain=True, of=head)
-        kept = self.chance(50) and deleted is None
+        kept = (f.views or self.chance(50)) and deleted is None
         for _ in range(self.pick((1, 1, 1, 2, 2, 2, 3))):
             body.atom(("table", "const", "roster", "scratch", "output") if kept else ())
         if f.each and self.chance(40):
@@ -621,10 +635,14 @@ class Body:
 # ------------------------------------------------------------------ conditions
 
 
+def _merges(collection: ir.Collection) -> bool:
+    return any(isinstance(column.type, ir.Lattice) for column in collection.columns)
+
+
 def _one_per_key(collection: ir.Collection, rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Without rows that conflict."""
     keys = [place for place, column in enumerate(collection.columns) if column.key]
-    if not keys or any(isinstance(c.type, ir.Lattice) for c in collection.columns):
+    if not keys or _merges(collection):
         return rows
     return tuple({tuple(row[place] for place in keys): row for row in rows}.values())
 

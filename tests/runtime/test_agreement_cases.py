@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from bloomish import Key, Program, input, table, variables
+from bloomish import Key, Program, _, input, ir, roster, scratch, size, table, variables
 from bloomish.program import compile
 from tests.runtime.playing import difference, play
 from tests.runtime.randomprograms import Case, Step
@@ -36,3 +37,25 @@ def test_a_row_deleted_at_every_tick_goes_once_nothing_replaces_it_any_more() ->
         kept(k, v) <- kept(k, v)
 
     assert differs(Replaced, {"put": [(3,)]}, {"put": [(3,)]}, {}, {}) == ""
+
+
+def test_a_condition_that_fails_beside_chance_fails_the_tick() -> None:
+    class Chancy(Program):
+        peers = roster("peer")
+        put = input(x=int)
+        kept = table(x=int)
+        view = scratch(x=int)
+        kept(x) <= put(x)
+        view(x) <= kept(x)
+        view(y) <= view(_) & (y == 1 // (size(peers) - size(peers)))
+
+    made = compile(Chancy)
+    *others, last = made.program.rules
+    chance = ir.Binary("<", ir.Random(), ir.Const(1.0))
+    unknown = ir.Binary("==", ir.Const(0), ir.Var("y"))
+    both = ir.Condition(ir.Binary("and", chance, unknown))
+    rules = (*others, replace(last, body=(*last.body, both)))
+    steps = (Step((("put", ((3,),)),)), Step())
+    case = Case(replace(made.program, rules=rules), steps)
+    assert [seen.failed for seen in play(case, "reference")] == [True, False]
+    assert difference(play(case, "reference"), play(case, "engine")) == ""
