@@ -25,7 +25,7 @@ FRAME_MAXIMUM = 16 * MIB
 FRAME_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would quadruple what one costs, and each tick makes one
 class Tick:
     """What one tick did.
 
@@ -95,7 +95,7 @@ class Refusal:
     row: object = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as Tick
 class Received:
     """How many rows of a frame were taken, who says to have sent it, what was refused."""
 
