@@ -251,19 +251,17 @@ class Node:
             if peer == self.address:
                 self._loop_back(body, resend)
                 continue
-            if resend:
-                link = self.transport.links.get(peer)
-                if link is not None and not link.idle:
-                    # What stands for it waits in the queue already, or behind what does.
-                    self.counters.resends_held_back += 1
-                    continue
+            link = self.transport.links.get(peer) or self.transport.link(peer)
+            if resend and not link.idle:
+                # What stands for it waits in the queue already, or behind what does.
+                counters.resends_held_back += 1
+                continue
             counters.frames_out += 1
             counters.bytes_out += len(body)
-            self.transport.send(peer, body)
+            link.send(body)
             if self._trace is not None:
-                number = self.transport.links[peer].number
                 self._trace_sends.append(
-                    tracing.Send(self._id(peer, number), peer, plain_rows(body), resend)
+                    tracing.Send(self._id(peer, link.number), peer, plain_rows(body), resend)
                 )
 
     def _loop_back(self, body: bytes, resend: bool) -> None:
@@ -276,7 +274,8 @@ class Node:
             number = self._id(self.address, self._loopback)
             self._trace_sends.append(tracing.Send(number, self.address, rows))
             self._trace_receives.append(tracing.Receive(number, self.address, rows))
-        self._take(self.address, body)
+        received = self.evaluator.receive(body)
+        self._refuse(self.address, received.refused)
         self.wake()
 
     def _check(self, tick: Tick) -> None:
@@ -315,16 +314,13 @@ class Node:
         counters = self.counters
         counters.frames_in += 1
         counters.bytes_in += len(body)
-        self._take(sender, body)
-        if self._trace is not None:
-            self._trace_frame(sender, incarnation, number, body)
-
-    def _take(self, sender: str, body: bytes) -> None:
         received = self.evaluator.receive(body)
         if received.rows:
             self._fresh = True
         if received.refused:
             self._refuse(sender, received.refused)
+        if self._trace is not None:
+            self._trace_frame(sender, incarnation, number, body)
 
     def _refuse(self, sender: str, refused: Sequence[Refusal]) -> None:
         for refusal in refused:

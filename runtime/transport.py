@@ -31,6 +31,7 @@ from bloomish.runtime import tls
 from bloomish.runtime.counters import Complaints, Counters
 from bloomish.runtime.directory import Directory, UnknownNode
 from bloomish.runtime.framing import (
+    LENGTH,
     PROTOCOL,
     Framed,
     Kind,
@@ -220,7 +221,7 @@ class Link:
         connection = self._connection
         if connection is not None and connection.writable and not self.queue:
             self.under_way.append(body)
-            connection.send(body)
+            connection.transport.write(LENGTH.pack(len(body)) + body)
             return
         self.queue.append(body)
         self.queued += len(body)
@@ -725,12 +726,9 @@ class Transport:
             self.shared.complain("tls", f"connection of {who} refused: {fault}")
             connection.close()
 
-    def send(self, peer: str, body: bytes) -> None:
-        """Queue a frame for a peer."""
-        link = self.links.get(peer)
-        if link is None:
-            link = self.links[peer] = Link(self.shared, peer)
-        link.send(body)
+    def link(self, peer: str) -> Link:
+        """The way to a peer, from the first frame for it on."""
+        return self.links.setdefault(peer, Link(self.shared, peer))
 
     @property
     def pressed(self) -> bool:
