@@ -13,12 +13,19 @@ from functools import cached_property
 
 from bloomish import ir
 from bloomish.analysis.dependencies import Dependencies
-from bloomish.analysis.expressions import mentions, terms_of, variables_of
+from bloomish.analysis.expressions import terms_of, variables_of, walk
 from bloomish.analysis.graph import System, Unit, Use
 from bloomish.analysis.modes import CONST, SEQ, Mode
 
 Columns = Mapping[int, frozenset[int]]
 """Column of a collection -> the columns of another whose value it is, in every derivation."""
+
+
+CLOCKS: dict[type, str] = {
+    ir.Now: "now()",
+    ir.Random: "random()",
+    ir.TickNumber: "tick_number()",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,19 @@ class Lineage:
         self.system = system
         self.dependencies = dependencies
         self._pulses: dict[str, str] = {}
+        self._clocks: dict[int, tuple[str, ...]] = {}
         self._traces: dict[tuple[str, str], Columns | None] = {}
         self._stems: dict[str, Stem | None] = {}
 
     # --------------------------------------------------------------- timers
+
+    def clocks(self, unit: Unit) -> tuple[str, ...]:
+        """`now()`, `random()`, `tick_number()`, as far as a rule mentions them."""
+        if unit.id not in self._clocks:
+            terms = [*unit.rule.args, *(term for part in unit.body for term in terms_of(part))]
+            found = {type(part) for term in terms for part in walk(term)} & CLOCKS.keys()
+            self._clocks[unit.id] = tuple(name for kind, name in CLOCKS.items() if kind in found)
+        return self._clocks[unit.id]
 
     def pulse(self, node: str) -> str:
         """The periodic that `node` is, or of which it is a view joined with constants; or ""."""
@@ -58,7 +74,7 @@ class Lineage:
         if system.nodes[node].kind != "scratch" or len(system.producers[node]) != 1:
             return ""
         (unit,) = system.producers[node]
-        if unit.op != "<=" or unit.negatives or unit.aggregates or clocks_of(unit):
+        if unit.op != "<=" or unit.negatives or unit.aggregates or self.clocks(unit):
             return ""
         timers = [self.pulse(use.node) for use in unit.positives]
         found = [timer for timer in timers if timer]
@@ -79,13 +95,13 @@ class Lineage:
         """Whether a clock's reading, directly or through local state, is in a local rule."""
         if not self.has_timers and not self._clock_mentioned:
             return False
-        return "now()" in clocks_of(unit) or any(
+        return "now()" in self.clocks(unit) or any(
             use.node in self.clocked or self._reads_number(use) for use in unit.uses
         )
 
     @cached_property
     def _clock_mentioned(self) -> bool:
-        return any("now()" in clocks_of(unit) for unit in self.system.units)
+        return any("now()" in self.clocks(unit) for unit in self.system.units)
 
     def _reads_number(self, use: Use) -> bool:
         return self.system.nodes[use.node].kind == "periodic" and not all(
@@ -99,7 +115,7 @@ class Lineage:
         queue = [
             unit.head
             for unit in system.units
-            if "now()" in clocks_of(unit) or any(self._reads_number(use) for use in unit.uses)
+            if "now()" in self.clocks(unit) or any(self._reads_number(use) for use in unit.uses)
         ]
         found = set(queue)
         while queue:
@@ -194,7 +210,7 @@ class Lineage:
 
     def over_a_log(self, unit: Unit, modes: Mapping[str, Mode]) -> str:
         """Why a rule is a function of the log alone, "" if it is not."""
-        if clocks_of(unit):
+        if self.clocks(unit):
             return ""
         if unit.head in self.cursors and self._advances(unit):
             rest = [u for u in unit.positives if u.node not in self.logs and u.node != unit.head]
@@ -287,7 +303,7 @@ class Lineage:
         if len(units) != 1 or system.nodes[node].persisted or node in system.facts:
             return None
         (unit,) = units
-        if unit.op != "<=" or unit.aggregates or unit.negatives or clocks_of(unit):
+        if unit.op != "<=" or unit.aggregates or unit.negatives or self.clocks(unit):
             return None
         moving = [use for use in unit.positives if use.node in system.asynchronous]
         if len(moving) != 1:
@@ -311,13 +327,6 @@ class Lineage:
             for i, argument in enumerate(use.atom.args)
             if not isinstance(argument, ir.Wild) and i in stem.columns
         )
-
-
-def clocks_of(unit: Unit) -> tuple[str, ...]:
-    """`now()`, `random()`, `tick_number()`, as far as a rule mentions them."""
-    names = {ir.Now: "now()", ir.Random: "random()", ir.TickNumber: "tick_number()"}
-    terms = [*unit.rule.args, *(term for part in unit.body for term in terms_of(part))]
-    return tuple(name for kind, name in names.items() if any(mentions(t, kind) for t in terms))
 
 
 def _adds(unit: Unit, own: Use) -> bool:

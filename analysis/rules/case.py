@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from bloomish import ir
 from bloomish.analysis.dependencies import Dependencies
-from bloomish.analysis.expressions import mentions, terms_of
 from bloomish.analysis.graph import MONITORS, Node, System, Unit, Use
 from bloomish.analysis.lattice_types import Cell, Typing
 from bloomish.analysis.lineage import Lineage
@@ -141,13 +140,9 @@ class Case:
         return self.pulsed or bool(self.clock_terms)
 
     @property
-    def clock_terms(self) -> list[str]:
+    def clock_terms(self) -> tuple[str, ...]:
         """`now()`, `random()`, `tick_number()`, as far as the rule mentions them."""
-        terms = [*self.unit.rule.args]
-        for part in self.unit.body:
-            terms.extend(terms_of(part))
-        names = {ir.Now: "now()", ir.Random: "random()", ir.TickNumber: "tick_number()"}
-        return [name for kind, name in names.items() if any(mentions(t, kind) for t in terms)]
+        return self.known.lineage.clocks(self.unit)
 
     def cells_of(self, use: Use) -> list[Cell]:
         return [cell for cell in self.cells if cell.use.index == use.index]
