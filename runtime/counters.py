@@ -50,13 +50,17 @@ class Complaints:
     """Log lines that cannot flood: the first few of a kind, then at every power of two."""
 
     FEW = 4
+    LONG = 2_000
+    """A line is cut after so many characters: rows can be big."""
 
     def __init__(self, log: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
         self._log = log
         self._seen: Counter[str] = Counter()
 
     def __call__(self, kind: str, text: str) -> None:
-        """Log `text`, unless its kind has been seen often."""
+        """Log `text`, unless its kind has been seen often.  Kinds must be few: they are kept."""
+        if len(text) > self.LONG:
+            text = f"{text[: self.LONG]}... ({len(text):,} characters)"
         self._seen[kind] += 1
         times = self._seen[kind]
         if times <= self.FEW:

@@ -182,12 +182,15 @@ class Desk:
     def _status(self, host: Inbound, request: int) -> None:
         self._reply(host, request, self._owner.status())
 
-    def _set_aside(self, host: Inbound, request: int) -> None:
-        rows = [
-            [one.number, one.collection, one.row, one.tick, one.reason]
-            for one in self._owner.shelf.rows
-        ]
-        self._reply(host, request, rows)
+    def _set_aside(self, host: Inbound, request: int, after: int) -> None:
+        """The next page of what is set aside: rows with greater numbers."""
+        page: list[list[object]] = []
+        size = 0
+        for one in self._owner.shelf.rows:
+            if one.number > after and size < NEWS_MAXIMUM // 4:
+                page.append([one.number, one.collection, one.row, one.tick, one.reason])
+                size += len(pack(page[-1]))
+        self._reply(host, request, page)
 
     def _replay(self, host: Inbound, request: int, numbers: Sequence[int] | None) -> None:
         taken = self._owner.shelf.take(numbers)
@@ -221,11 +224,11 @@ class Desk:
             for insert in answered:
                 self._reply(insert.host, insert.request, self._refused(insert, aside))
 
-    def _refused(self, insert: _Insert, aside: Sequence[SetAside]) -> list[list[object]]:
-        """The rows of an insert that its tick set aside, with the reasons."""
+    def _refused(self, insert: _Insert, aside: Sequence[SetAside]) -> list[object]:
+        """How many rows of an insert its tick set aside, and the first of them with reasons."""
         gone = {one.row: one.reason for one in aside if one.collection == insert.collection}
         if not gone:
-            return []
+            return [0, []]
         forms = [
             self._owner.values.conform(column.type)
             for column in self._collections[insert.collection].columns
@@ -234,7 +237,8 @@ class Desk:
             tuple(form(value) for form, value in zip(forms, row, strict=True))
             for row in insert.rows
         ]
-        return [[row, gone[row]] for row in rows if row in gone]
+        refused = [[row, gone[row]] for row in rows if row in gone]
+        return [len(refused), refused[:SHOWN]]
 
     def _hand_out(self, tick: Tick) -> None:
         for name, watchers in tuple(self._watchers.items()):
@@ -252,7 +256,10 @@ class Desk:
             held, self._held = self._held, deque()
             for host, message in held:
                 if host.open:
-                    self.asked(host, message)
+                    try:
+                        self.asked(host, message)
+                    except Malformed as fault:
+                        host.stream_fault(str(fault))
             for host in {host for host, _ in held} - {host for host, _ in self._held}:
                 if host.open:
                     host.transport.resume_reading()
@@ -279,6 +286,8 @@ class Desk:
             host.send(pack([Kind.REFUSED, reason]))
 
 
+SHOWN = 100
+"""So many rows that were set aside are named in the answer to their insert."""
 CHUNK = 20_000
 """Rows per message to a host."""
 NEWS_MAXIMUM = FRAME_MAXIMUM // 2

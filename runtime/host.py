@@ -43,13 +43,15 @@ class NodeGone(HostFault):
 class RowsSetAside(HostFault):
     """The tick could not take some of the inserted rows; the node has set them aside.
 
-    `rows` are these, with the reasons.  The insert's other rows were taken.
+    `count` is how many, `rows` the first hundred of them with the reasons.  The
+    insert's other rows were taken.
     """
 
-    def __init__(self, rows: Sequence[tuple[Row, str]]) -> None:
+    def __init__(self, count: int, rows: Sequence[tuple[Row, str]]) -> None:
         some = "\n".join(f"  {row!r}: {reason}" for row, reason in rows[:5])
-        more = f"\n  and {len(rows) - 5:,} more" if len(rows) > 5 else ""
-        super().__init__(f"{len(rows):,} row(s) were set aside by the node:\n{some}{more}")
+        more = f"\n  and {count - 5:,} more" if count > 5 else ""
+        super().__init__(f"{count:,} row(s) were set aside by the node:\n{some}{more}")
+        self.count = count
         self.rows = tuple(rows)
 
 
@@ -317,7 +319,7 @@ class Node:
     async def insert(self, collection: str, rows: Iterable[Sequence[object]]) -> None:
         """Give rows to an input.  Returns when the tick that took them is committed.
 
-        They share one tick (unless they do not fit into one message).  Raises
+        They share one tick (unless they do not fit into one message of 16 MiB).  Raises
         HostFault, and inserts none, if a row does not fit its columns; and
         RowsSetAside if the tick could not take some of them.
         """
@@ -334,18 +336,20 @@ class Node:
                 else row
                 for row in taken
             ]
+        count = 0
         aside: list[tuple[Row, str]] = []
         asked = [self._ask("insert", *part) for part in _parts(collection, taken)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-            aside += answer
+            count += answer[0]
+            aside += answer[1]
         await self._wire.room()
-        if aside:
-            decode = self._decoder(collection)
-            forms = decode([row for row, _ in aside])
-            raise RowsSetAside([(row, why) for row, (_, why) in zip(forms, aside, strict=True)])
+        if count:
+            rows = self._decoder(collection)([row for row, _ in aside])
+            reasons = [reason for _, reason in aside]
+            raise RowsSetAside(count, list(zip(rows, reasons, strict=True)))
 
     # -- rows out
 
@@ -411,10 +415,12 @@ class Node:
 
     async def set_aside(self) -> list[Aside]:
         """The rows that made ticks fail, oldest first."""
-        return [
-            Aside(number, collection, self._decoder(collection)([row])[0], tick, reason)
-            for number, collection, row, tick, reason in await self._ask("set_aside")
-        ]
+        found: list[Aside] = []
+        while page := await self._ask("set_aside", found[-1].number if found else 0):
+            for number, collection, row, tick, reason in page:
+                (form,) = self._decoder(collection)([row])
+                found.append(Aside(number, collection, form, tick, reason))
+        return found
 
     async def replay(self, numbers: Sequence[int] | None = None) -> int:
         """Give rows set aside (these, or all) to the next tick again; how many."""

@@ -81,6 +81,7 @@ class Node:
         self._fresh = False
         self._progress = time.monotonic()
         self._invariants = {one.name for one in program.collections if one.kind == "invariant"}
+        self._channels = {one.wire for one in program.collections if one.kind == "channel"}
         self._loopback = 0
         self._trace_inserts: dict[str, list[Row]] = {}
         self._trace_receives: list[tracing.Receive] = []
@@ -328,8 +329,9 @@ class Node:
                 self.counters.rows_refused += refusal.rows
             else:
                 self.counters.frames_refused += 1
+            known = refusal.channel in self._channels
             self.complain(
-                f"refused {refusal.channel}",
+                f"refused {refusal.channel if known else '?'}",
                 f"refused {refusal.rows:,} row(s) from {sender}"
                 f"{' for ' + refusal.channel if refusal.channel else ''}: {refusal.reason}",
             )

@@ -529,9 +529,7 @@ class Planner:
             if not rules:
                 continue
             recursive = any(
-                relation in group
-                for i in rules
-                for _, relation in self._virtual[i].body.literals
+                relation in group for i in rules for _, relation in self._virtual[i].body.literals
             )
             self.plan.strata.append(StratumPlan(group, rules, recursive))
             views = [rel for rel in group if self.plan.relations[rel].kind == "view"]

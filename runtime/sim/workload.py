@@ -44,6 +44,46 @@ def make_up(stage: Stage, seed: int, rows: int, horizon: int) -> list[Insert]:
     return sorted(inserts, key=lambda one: (one.time, one.node, one.collection))
 
 
+def systematic(stage: Stage, rows: int) -> list[Insert]:
+    """So many rows for every input of every node, made to meet: of one collection they
+    agree in all columns but the last, so they join, share keys and contradict each other."""
+    inserts: list[Insert] = []
+    given: dict[str, int] = {}
+    chance = random.Random(0)
+    for _ in range(rows):
+        for member, collection in outside(stage):
+            number = given[collection.name] = given.get(collection.name, -1) + 1
+            values = Values(member.program.lattices, member.externals.lattices)
+            row: list[object] = []
+            for place, column in enumerate(collection.columns):
+                last = place == len(collection.columns) - 1
+                if place == 0 and collection.kind == "channel":
+                    row.append(member.node)
+                else:
+                    row.append(_plain(column.type, number if last else 0, stage.nodes, chance))
+            if None not in row and _fits(collection, tuple(row), values):
+                inserts.append(Insert(0, member.node, collection.name, (tuple(row),)))
+    return inserts
+
+
+def _plain(
+    kind: ir.Type, number: int, nodes: Sequence[str], chance: random.Random
+) -> object | None:
+    """The `number`th value of a plain type; any value of another."""
+    if not isinstance(kind, ir.Plain):
+        return made_value(kind, nodes, chance, number)
+    simple: dict[str, object] = {
+        "int": number + 1,
+        "float": float(number + 1),
+        "str": STRINGS[number % len(STRINGS)],
+        "bytes": STRINGS[number % len(STRINGS)].encode(),
+        "bool": number % 2 == 0,
+        "Address": nodes[number % len(nodes)],
+        "Any": number + 1,
+    }
+    return simple[kind.name]
+
+
 def outside(stage: Stage) -> Iterable[tuple[Member, ir.Collection]]:
     """Collections that rows enter from outside the world, with their member."""
     sent = stage.sent_wires()
