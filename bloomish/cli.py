@@ -326,6 +326,62 @@ def sim(target: str, **options: Any) -> int:
     return sim(Options(target, **options))
 
 
+@bloomish.command()
+@TARGET
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Made-up rows for each input of each node, without --feed.",
+)
+@click.option("--seed", type=int, help="Make up rows at random instead, from this seed.")
+@click.option("--feed", "feeds", multiple=True, metavar="[WHO:]INPUT=FILE", help="As in run.")
+@click.option(
+    "--nodes", metavar="A,B,C", default="", help="The nodes of a program without cluster."
+)
+@click.option("--states", type=click.IntRange(min=1), default=200_000, show_default=True)
+@click.option(
+    "--duplicates",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="So many messages of a schedule may arrive once more.",
+)
+@click.option("--crashes", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--idle",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="Ticks without reason, where a program asks for the clock or the tick's number.",
+)
+@click.option("--unreduced", is_flag=True, help="Without partial-order reduction.")
+@click.option(
+    "--step",
+    type=click.Choice(["tick", "action"]),
+    default="tick",
+    show_default=True,
+    help="action: one message at a time, and messages stay (as in TLA+).",
+)
+@click.option("--evaluator", type=click.Choice(["auto", "engine", "reference"]), default="auto")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def explore(target: str, **options: Any) -> int:
+    """Try every order, delay, batching and duplication of messages, within bounds.
+
+    Status 0: all schedules end alike (or alike for each decided log) and none violates an
+    invariant; 1: otherwise, with two schedules that end differently.
+
+    \b
+    Example:
+        bloomish explore programs/quorum.py
+        bloomish explore programs/kvs.py --rows 1 --crashes 1
+    """
+    from bloomish.runtime.verbs.explore import Options, run
+
+    return run(Options(target, **options))
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The `bloomish` command."""
     sys.exit(run(arguments))

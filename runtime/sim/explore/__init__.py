@@ -1,0 +1,1 @@
+"""Exhaustive exploration: every schedule within bounds, up to what cannot matter."""
