@@ -20,7 +20,15 @@ from bloomish.runtime.rowtext import BadRow, Format, RowReader, guess, row_text
 from bloomish.runtime.setaside import KEEP, LIMIT, Shelf, Stuck, rescue
 from bloomish.runtime.store import Store, StoreFault
 from bloomish.runtime.timers import Periodic, Resend
-from bloomish.runtime.trace import Happening, RunRecord, TickRecord, TraceFile, read, to_line
+from bloomish.runtime.trace import (
+    Happening,
+    Record,
+    RunRecord,
+    TickRecord,
+    TraceFile,
+    read,
+    to_line,
+)
 from bloomish.values import Values
 from tests.runtime.nodes.support import going
 
@@ -136,7 +144,7 @@ STORED = ir.Program(
     ),
     (),
 )
-CONTENT = {
+CONTENT: dict[str, list[tuple[Any, ...]]] = {
     "inner.keyed": [("a", 1), ("b", 1.0), ("c", True), ("d", None), ('"', (1, ("x", b"\0"), None))],
     "rows": [(1, (2, "x")), (1, (3, 'y"')), (-(1 << 63), (0, ""))],
     "merged": [(1, None, frozenset(), False), (2, 9, frozenset({(1, b"z"), (2, b"")}), True)],
@@ -158,7 +166,7 @@ def test_what_is_committed_comes_back_with_its_types(tmp_path: Path) -> None:
     store = opened(tmp_path / "x.sqlite")
     tables = store.tables()
     assert tables is not None
-    expected: dict[str, list[Any]] = {name: list(rows) for name, rows in CONTENT.items()}
+    expected = dict(CONTENT)
     expected["rows"] = [*expected["rows"][1:], (5, (5, "new"))]
     expected["merged"] = [(1, 4, frozenset(), True), expected["merged"][1]]
     for name, rows in expected.items():
@@ -346,7 +354,7 @@ def test_a_directory_is_written_and_read(tmp_path: Path) -> None:
 def test_a_trace_that_was_cut_off_is_read_up_to_there(tmp_path: Path) -> None:
     file = tmp_path / "t.jsonl"
     trace = TraceFile(str(file), lambda text: None)
-    records = [
+    records: list[Record] = [
         RunRecord("x.py", ("a-0",), "processes", 1.0, 7, "c"),
         TickRecord("a-0", 1, 1.5, {"given": [[1, "x"]]}),
         Happening("stop", "a-0", 2.0, "why", (), 1),

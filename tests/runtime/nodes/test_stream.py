@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from bloomish.externals import Externals
 from bloomish.program import compile
 from bloomish.runtime.directory import Directory
+from bloomish.runtime.evaluator import FRAME_MAXIMUM
 from bloomish.runtime.evaluators import engine_built, make_evaluator
 from bloomish.runtime.framing import (
-    FRAME_MAXIMUM,
     LENGTH,
     PROTOCOL,
     Framed,

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bloomish.runtime.cluster import RunningCluster, launch
-from bloomish.runtime.framing import FRAME_MAXIMUM, LENGTH, Kind
+from bloomish.runtime.evaluator import FRAME_MAXIMUM
+from bloomish.runtime.framing import LENGTH, Kind
 from bloomish.runtime.host import HostFault, NodeGone, RowsSetAside
 from tests.runtime.nodes.support import WEATHER, Peer, counted, counter, going, until
 
@@ -54,14 +55,14 @@ async def test_garbage_at_the_door(capfd: pytest.CaptureFixture[str]) -> None:
 @going
 async def test_hellos_that_are_refused() -> None:
     async with launch(WEATHER) as cluster:
-        good = {
+        good: dict[str, object] = {
             "protocol": 1,
             "cluster": cluster.directory.cluster,
             "from": "sender-0",
             "to": "receiver-0",
             "incarnation": 7,
         }
-        wrong = {
+        wrong: dict[str, dict[str, object]] = {
             "version 99": {"protocol": 99},
             "another cluster": {"cluster": "elsewhere"},
             "no node 'mallory-0'": {"from": "mallory-0"},
