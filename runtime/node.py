@@ -23,8 +23,8 @@ from bloomish.runtime import trace as tracing
 from bloomish.runtime.counters import Complaints, Counters
 from bloomish.runtime.desk import Desk
 from bloomish.runtime.directory import Directory, Place
-from bloomish.runtime.evaluator import Evaluator, Refusal, Row, Tick, TickFailed
-from bloomish.runtime.framing import Malformed, plain_rows
+from bloomish.runtime.evaluator import FRAME_MAXIMUM, Evaluator, Refusal, Row, Tick, TickFailed
+from bloomish.runtime.framing import Malformed, count_rows, plain_rows
 from bloomish.runtime.setaside import SetAside, Shelf, Stuck, rescue
 from bloomish.runtime.store import Store, StoreFault
 from bloomish.runtime.timers import FIRST, LAST, Periodic, Resend
@@ -252,7 +252,11 @@ class Node:
             if peer == self.address:
                 self._loop_back(body, resend)
                 continue
-            link = self.transport.links.get(peer) or self.transport.link(peer)
+            link = self.transport.links.get(peer)
+            if link is None or len(body) > FRAME_MAXIMUM:
+                if not self._deliverable(peer, body):
+                    continue
+                link = self.transport.link(peer)
             if resend and not link.idle:
                 # What stands for it waits in the queue already, or behind what does.
                 counters.resends_held_back += 1
@@ -264,6 +268,19 @@ class Node:
                 self._trace_sends.append(
                     tracing.Send(self._id(peer, link.number), peer, plain_rows(body), resend)
                 )
+
+    def _deliverable(self, peer: str, body: bytes) -> bool:
+        """Whether a frame has somewhere to go; if not, its rows are lost, told and counted."""
+        if peer not in self.transport.shared.directory.nodes:
+            why = f"no node {peer!r} belongs to this cluster"
+        elif len(body) > FRAME_MAXIMUM:
+            why = f"a row for {peer} makes a frame of {len(body):,} bytes, which nobody takes"
+        else:
+            return True
+        rows = count_rows(body)
+        self.counters.rows_lost += rows
+        self.complain("undeliverable", f"{rows:,} row(s) lost: {why}")
+        return False
 
     def _loop_back(self, body: bytes, resend: bool) -> None:
         """Rows for this very node: they arrive for its next tick, and none is ever lost."""

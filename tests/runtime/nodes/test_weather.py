@@ -348,3 +348,21 @@ async def test_one_who_watches_and_does_not_take_is_told_by_his_own_side() -> No
             await other.take(20)
             with pytest.raises(HostFault, match="does not keep up"):
                 await lazy.take(21)
+
+
+@going
+async def test_rows_that_cannot_be_delivered_are_lost_and_told(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async with launch(WEATHER) as cluster:
+        async with cluster.connect("sender-0") as sender:
+            await sender.insert("say", [("nobody-0", 1, "hello?"), ("nobody-0", 2, "hello?")])
+            assert await counter(cluster, "sender-0", "rows_lost") == 2
+            # A row that fits the host's message and, with the channel's name, no frame.
+            text = "x" * (FRAME_MAXIMUM - 45)
+            await sender.insert("say", [("receiver-0", 3, text)])
+            assert await counter(cluster, "sender-0", "rows_lost") == 3
+        await another_peers_rows_arrive(cluster)
+    log = capfd.readouterr().err
+    assert "no node 'nobody-0' belongs to this cluster" in log
+    assert "which nobody takes" in log
