@@ -230,7 +230,8 @@ class Order:
         literal, _ = self._body[place]
         if isinstance(literal, ir.Condition):
             if _has_random_expr(literal.test):
-                return not any(_ranges(self._body[other][0]) for other in todo)
+                if any(_ranges(self._body[other][0]) for other in todo):
+                    return False
             return self._known(literal.test)
         if isinstance(literal, ir.Atom) and literal.negated:
             later: set[str] = set()
