@@ -382,6 +382,22 @@ def explore(target: str, **options: Any) -> int:
     return run(Options(target, **options))
 
 
+@bloomish.command()
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The page (FILE.html).")
+def trace(file: Path, output: Path | None) -> None:
+    """Draw a recorded run (`run --trace`, `sim --trace`, `ldfi --trace`): one HTML page.
+
+    \b
+    Example:
+        bloomish sim programs/kvs.py --seed 1 --trace run.jsonl
+        bloomish trace run.jsonl
+    """
+    from bloomish.runtime.verbs.trace import trace
+
+    trace(file, output)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The `bloomish` command."""
     sys.exit(run(arguments))

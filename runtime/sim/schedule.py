@@ -77,9 +77,13 @@ class LinkFault:
     end: int
 
     def __str__(self) -> str:
+        return f"{self.kind} {self.groups} {_seconds(self.start)}-{_seconds(self.end)}"
+
+    @property
+    def groups(self) -> str:
+        """Who is cut off from whom: `a,b|c` both ways, `a>b` one way."""
         sign = "|" if self.kind == "partition" else ">"
-        groups = f"{','.join(self.left)}{sign}{','.join(self.right)}"
-        return f"{self.kind} {groups} {_seconds(self.start)}-{_seconds(self.end)}"
+        return f"{','.join(self.left)}{sign}{','.join(self.right)}"
 
     def blocks(self, sender: str, receiver: str) -> bool:
         """Is this direction cut?"""

@@ -21,7 +21,7 @@ from bloomish.runtime.sim.actor import Actor
 from bloomish.runtime.sim.network import Message, Network
 from bloomish.runtime.sim.rates import Rates
 from bloomish.runtime.sim.recorder import Recorder
-from bloomish.runtime.sim.schedule import SECOND, Fault, NodeFault, Schedule
+from bloomish.runtime.sim.schedule import SECOND, Fault, LinkFault, NodeFault, Schedule
 from bloomish.runtime.sim.stage import Stage
 
 BATCH = SECOND // 2_000  # a node takes up to half a millisecond to get to its next tick
@@ -85,6 +85,9 @@ class World:
         for fault in self.planned:
             if isinstance(fault, NodeFault):
                 self._plan(fault)
+            elif isinstance(fault, LinkFault):
+                self.at(fault.start, self._cut, fault, "partition")
+                self.at(fault.end, self._cut, fault, "heal")
 
     # ------------------------------------------------------------- the queue
 
@@ -275,6 +278,11 @@ class World:
             if fault.kind != "crash":
                 self.at(fault.end, self._restart, actor, fault.kind == "losedisk")
 
+    def _cut(self, fault: LinkFault, what: str) -> None:
+        """Tells of a partition; the network itself looks at the time."""
+        if self.recorder is not None and not self.network.healed:
+            self.recorder.happened(what, fault.left[0], self.now, fault.groups)
+
     def _jump(self, actor: Actor, amount: int) -> None:
         actor.ahead += amount
         self._happened("jump", actor, f"{amount / SECOND:+g} s")
@@ -319,6 +327,9 @@ class World:
 
     def heal(self) -> None:
         """No more faults: partitions end, the paused go on, who is to come back is back."""
+        for fault in self.planned:
+            if isinstance(fault, LinkFault) and fault.start <= self.now < fault.end:
+                self._cut(fault, "heal")
         self.network.healed = True
         for actor in self.actors.values():
             self._resume(actor)
