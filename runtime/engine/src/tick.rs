@@ -506,13 +506,15 @@ impl Fixpoint<'_, '_> {
             if let Some(id) = self.relations[replace].find(key) {
                 let new = self.relations[replace].row(id).to_vec();
                 let origin = self.relations[replace].origin(id);
+                masked |= row.is_some();
                 row = Some(self.join(table.relation, row, new, origin)?);
             }
         }
-        if let (None, Some(old), Some(id)) = (&row, old, there) {
+        let replaced = row.is_some();
+        if let (Some(old), Some(id)) = (old, there) {
             let deleted = table.minus.iter().any(|&minus| self.relations[minus].contains(old));
-            masked = deleted;
-            if !deleted {
+            masked |= deleted;
+            if !deleted && !replaced {
                 let relation = &self.relations[table.relation];
                 let origin = match id < relation.start() {
                     true => TABLE,
@@ -521,7 +523,6 @@ impl Fixpoint<'_, '_> {
                 row = Some((old.to_vec(), origin));
             }
         }
-        let replaced = row.is_some() && !table.replace.is_empty();
         for &(plus, slot) in &table.plus {
             let rows: Vec<(Vec<Word>, u32)> = match slot {
                 None => {
