@@ -1,4 +1,4 @@
-"""Nodes as processes: echo, rows one way, start-up, import (issue: speed of processes).
+"""Nodes as processes: echo, rows one way, start-up, import, memory.
 
 The peer of the echo is a bare asyncio.Protocol between two processes, played in
 turns with ours so that both see the same machine; the best of each counts.
@@ -13,9 +13,12 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
+
 from benchmarks.bare_echo import play
 from benchmarks.row import Row, at_least, at_most, beside
 from bloomish.runtime.cluster import RunningCluster, launch
+from bloomish.runtime.framing import PROTOCOL, Kind, framed, pack
 from bloomish.runtime.host import Node
 
 HERE = Path(__file__).parent
@@ -23,7 +26,10 @@ WIRE = str(HERE / "programs" / "wire.py")
 KVS = str(HERE.parent / "programs" / "kvs.py")
 PAYLOAD = 44
 """Bytes of our ball on the wire, its length included."""
-TURNS = 7
+TURNS = 15
+STRINGS = 10_000_000
+STRINGS_FIRST = 100_000
+STRINGS_FRAME = 10_000
 BATCHES = (1_000, 10_000, 100_000, 1_000_000)
 
 
@@ -32,6 +38,7 @@ def run(quick: bool) -> Iterable[Row]:
     yield _import_time(3 if quick else 7)
     yield _start_up(2 if quick else 5)
     yield from asyncio.run(_between_two_nodes(quick))
+    yield asyncio.run(_memory(STRINGS // 10 if quick else STRINGS))
 
 
 def _import_time(turns: int) -> Row:
@@ -64,7 +71,7 @@ async def _between_two_nodes(quick: bool) -> list[Row]:
     async with launch(WIRE) as cluster:
         near = await cluster.connect("near-0")
         far = await cluster.connect("far-0")
-        rows = [await _echo(near, 2_000 if quick else 10_000)]
+        rows = [await _echo(near, 2_000)]
         for batch in BATCHES[: 2 if quick else None]:
             rows.append(await _one_way(cluster, near, far, batch, 3 if quick else 5))
         return rows
@@ -118,4 +125,39 @@ async def _one_way(cluster: RunningCluster, near: Node, far: Node, batch: int, t
     lost = sum(one["counters"]["rows_lost"] for one in status.values())
     return at_least(
         f"one way, batches of {batch:,}", "rows/s", best, 1_000_000, note=f"{lost} lost"
+    )
+
+
+async def _memory(strings: int) -> Row:
+    """A node's resident memory after so many distinct strings that it does not keep,
+    beside that after the first hundred thousand.  We play the peer that sends them."""
+    async with launch(WIRE) as cluster:
+        far = await cluster.connect("far-0")
+        process = cluster.members["far-0"].process
+        assert process is not None
+        resident = psutil.Process(process.pid).memory_info
+        read = await far.watch("read")
+        _, writer = await asyncio.open_connection(*cluster.directory.find("far-0"))
+        hello = {"protocol": PROTOCOL, "cluster": cluster.directory.cluster, "from": "near-0"}
+        hello |= {"to": "far-0", "incarnation": 99}
+        writer.write(framed(pack([Kind.HELLO, hello])) + framed(pack([Kind.START, 1])))
+        first = 0
+        for start in range(0, strings, STRINGS_FRAME):
+            rows = [("far-0", f"word {n}") for n in range(start, start + STRINGS_FRAME)]
+            writer.write(framed(pack([Kind.ROWS, "near-0", {"Wire.word": rows}])))
+            arrived = 0
+            while arrived < STRINGS_FRAME:
+                ((words,),) = await read.take(1)
+                arrived += words
+            if start + STRINGS_FRAME == STRINGS_FIRST:
+                first = resident().rss
+        last = resident().rss
+        writer.close()
+    return beside(
+        f"memory after {strings:,} strings",
+        "MiB",
+        last / 2**20,
+        f"after {STRINGS_FIRST:,}",
+        first / 2**20,
+        at_most=1.2,
     )

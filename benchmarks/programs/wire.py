@@ -24,6 +24,7 @@ class Wire(Program):
 
     ball = channel(to=Address, sender=Address, number=int, last=int)
     load = channel(to=Address, round=int, number=int)
+    word = channel(to=Address, text=str)
 
 
 class Near(Wire):
@@ -56,6 +57,12 @@ class Far(Wire):
 
     tally(count()) <= Wire.load(_, _, _)
     got(n) <= tally(n)
+
+    read = output(words=int)
+    words = scratch(words=int)
+
+    words(count()) <= Wire.word(_, _)
+    read(n) <= words(n)
 
 
 cluster = Cluster(near=Near, far=Far)
