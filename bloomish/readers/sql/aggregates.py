@@ -16,7 +16,7 @@ from sqlglot import exp
 from bloomish import ir
 from bloomish.readers.sql.builder import Builder
 from bloomish.readers.sql.columns import matching, slot_text
-from bloomish.readers.sql.frames import Body, Produced, Row, finish, free, id_type
+from bloomish.readers.sql.frames import Body, Produced, Row, correlated, finish, id_type
 from bloomish.readers.sql.model import NULL, Cell, Frame, TypeName, column_type
 from bloomish.readers.sql.script import identifier
 from bloomish.readers.sql.values import alternatives, narrowed, not_null
@@ -237,7 +237,7 @@ def _padded(row: Row, size: int) -> Row:
 
 def _around(frame: Frame, bodies: Sequence[Body]) -> tuple[tuple[ir.Expr, ...], Body]:
     """For a correlated subquery: the identity of the outer row, and what binds it."""
-    if frame.outer is None or not any(free(body) for body in bodies):
+    if frame.outer is None or not correlated(bodies, frame.outer):
         return (), ()
     around = tuple(one for f in reversed(list(frame.outer.outwards())) for one in f.literals)
     return frame.outer.all_ids(), around

@@ -19,7 +19,7 @@ from bloomish.readers.sql.model import ROW, Alt, Cell, Col, Frame, Rel, TypeName
 from bloomish.readers.sql.places import Places
 from bloomish.readers.sql.tidy import tidy
 
-MOST_CASES = 400
+MOST_CASES = 100
 """How many cases (of NULLs, of OR, of CASE) one query may fall into."""
 
 

@@ -35,7 +35,7 @@ def holds(frame: Frame, bodies: Iterable[Body], what: str, builder: Builder) -> 
     the identities of the frame's rows, else one row.
     """
     found = list(bodies)
-    needed = frozenset().union(*(free(body) for body in found)) if found else frozenset()
+    needed = correlated(found, frame)
     head = frame.all_ids() if needed else (ir.Const(True),)
     types = [(f"c{n + 1}", id_type(one, builder)) for n, one in enumerate(head)]
     name = builder.helper(what, types)
@@ -52,9 +52,19 @@ def id_type(expr: ir.Expr, builder: Builder) -> ir.Type:
     return ir.Plain("bool") if expr == ir.Const(True) else ANY
 
 
-def free(body: Body) -> frozenset[str]:
-    """The variables that a body uses and does not bind by an atom of its own."""
-    bound: set[str] = set()
+def correlated(bodies: Iterable[Body], frame: Frame) -> bool:
+    """Whether a body uses a variable of the frame or of the frames around it.
+
+    Variables are fresh for every reading of a table, so that to share one is to
+    mean the same row.
+    """
+    mine: set[str] = set()
+    for one in frame.outwards():
+        mine |= _variables(one.literals)
+    return any(mine & _variables(body) for body in bodies)
+
+
+def _variables(body: Body) -> set[str]:
     used: set[str] = set()
 
     def note(expr: ir.Expr) -> ir.Expr:
@@ -64,9 +74,7 @@ def free(body: Body) -> frozenset[str]:
 
     for literal in body:
         in_literal(literal, note)
-        if isinstance(literal, ir.Atom) and not literal.negated:
-            bound |= {arg.name for arg in literal.args if isinstance(arg, ir.Var)}
-    return frozenset(used - bound)
+    return used
 
 
 # -------------------------------------------------------------------------- rows

@@ -124,7 +124,9 @@ def _join(lefts: list[Frame], join: exp.Join, builder: Builder) -> list[Frame]:
                 _nulls(lefts[0]), right.also(replace(atom, negated=True)), shared, side
             )
             frames.append(padded)
-    return frames
+    # A condition that can never hold still leaves a join with columns.
+    nothing = ir.Condition(ir.Const(False))
+    return frames or [_beside(lefts[0], rights[0], shared, side).also(nothing)]
 
 
 def _matches(

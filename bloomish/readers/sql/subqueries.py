@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from bloomish import ir
 from bloomish.readers.sql.builder import Builder
 from bloomish.readers.sql.conditions import Want, cases, compare, holding
 from bloomish.readers.sql.frames import Body, holds
@@ -148,4 +149,6 @@ def _wheres(query: exp.Select, frame: Frame, builder: Builder) -> list[Frame]:
     found = frames_of(query, builder, frame)
     if where is None:
         return found
-    return [one.also(*body) for one in found for body in cases(where.this, "true", one, builder)]
+    made = [one.also(*body) for one in found for body in cases(where.this, "true", one, builder)]
+    # A condition that can never hold still leaves the aggregate of no rows.
+    return made or [found[0].also(ir.Condition(ir.Const(False)))]

@@ -11,3 +11,5 @@ SELECT id FROM t SEMI JOIN u ON t.a = u.k;
 SELECT id FROM t ANTI JOIN u ON t.a = u.k;
 SELECT t.id, u.k, u.d FROM t LEFT JOIN u ON t.a = u.k AND u.x > 7 WHERE u.d IS NULL;
 SELECT t.s, u.x FROM t LEFT JOIN u ON t.b = u.x LEFT JOIN t t3 ON t3.id = u.k;
+SELECT t.id, u.x FROM t LEFT JOIN u ON EXISTS (SELECT 1 FROM u w WHERE t.id = t.a);
+SELECT t.id, u.x FROM t JOIN u ON t.id IS NULL;
