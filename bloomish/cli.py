@@ -94,7 +94,8 @@ def show(target: str, form: str) -> None:
     default="text",
     show_default=True,
 )
-def check(target: str, replicas: int, explain: bool, form: str) -> int:
+@click.option("--dialect", default="", metavar="NAME", help="Of a .sql file; duckdb if not said.")
+def check(target: str, replicas: int, explain: bool, form: str, dialect: str) -> int:
     """Which outputs are right without coordination, and why the others are not.
 
     Exit status 0: nothing needs coordination; 1: something does; 2: the input is wrong.
@@ -103,10 +104,11 @@ def check(target: str, replicas: int, explain: bool, form: str) -> int:
     Example:
         bloomish check programs/quorum.py
         bloomish check programs/cart.py:disorderly --explain
+        bloomish check views.sql --dialect postgres
     """
     from bloomish.analysis.verbs.check import check
 
-    return check(target, replicas, explain, form)
+    return check(target, replicas, explain, form, dialect)
 
 
 @bloomish.command()

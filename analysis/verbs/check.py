@@ -9,6 +9,7 @@ import click
 
 from bloomish.analysis.checking import check as analyse
 from bloomish.analysis.result import Report
+from bloomish.errors import BloomishError
 
 FORMATS = ("text", "json", "sarif", "html", "dot")
 
@@ -19,8 +20,14 @@ def renderer(form: str) -> Callable[[Report], str]:
     return render
 
 
-def check(target: str, replicas: int, explain: bool, form: str) -> int:
+def check(target: str, replicas: int, explain: bool, form: str, dialect: str = "") -> int:
     """Prints the report; 0: nothing needs coordination, 1: something does."""
+    if target.endswith(".sql") and form in ("text", "json", "sarif"):
+        from bloomish.analysis.verbs.check_sql import check_sql_file
+
+        return check_sql_file(target, explain, form, dialect)
+    if dialect:
+        raise BloomishError("--dialect is for .sql files")
     if form in ("html", "dot"):
         from bloomish.analysis.verbs.picture import picture
 
