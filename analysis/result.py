@@ -114,7 +114,10 @@ class Derivation:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that `check` has to say about a program or deployment."""
+    """All that `check` has to say about a program or deployment.
+
+    `points` are those that reach a verdict; `modes` are those of all collections.
+    """
 
     name: str
     roles: tuple[str, ...]

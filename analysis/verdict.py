@@ -43,9 +43,6 @@ class _Judge:
     def report(self) -> Report:
         labelled = labels(self.inference, self.replicas)
         verdicts = tuple(self._verdict(id, labelled.get(id, "")) for id in self.system.sinks)
-        for conclusion in self.inference.conclusions:
-            for finding in conclusion.findings:
-                self._point(finding)
         return Report(
             self.system.name,
             tuple(self.system.roles),

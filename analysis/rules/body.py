@@ -261,13 +261,15 @@ def t2_negation(case: Case) -> None:
         else:
             why = f"{name} comes and goes; notin({name}) asks what shares its tick"
         kind = case.kind_at_head()
-        if case.circular(use) and _guards_own_key(case, use):
+        if case.circular(use) and not case.timed and _guards_own_key(case, use):
             kind = PointKind.KEY_RACE
         case.flag(kind, "T2", why, gate, use.node, origin)
 
 
 def _guards_own_key(case: Case, use: Use) -> bool:
     """`lock(k, who) <+ ask(k, who) & notin(lock(k, _))`, or the like through a projection."""
+    if not case.head.persisted:
+        return False
     if use.node == case.unit.head:
         return True
     producers = case.system.producers[use.node]

@@ -23,7 +23,7 @@ from tests.analysis.schedules import Judge, Run, disturbed, partitions, run
 CEILING = 0.35
 """The share may fall below this and must not rise above."""
 ROLES = ("node", "agent", "voter", "boss", "replica")
-ROSTERS = dict.fromkeys(ROLES, NODES)
+ROSTERS: dict[str, tuple[str, ...]] = dict.fromkeys(ROLES, NODES)
 SETS, SCHEDULES = 5, 7
 
 

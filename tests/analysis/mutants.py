@@ -11,12 +11,14 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from bloomish import ir
+from bloomish import Program, ir
 from bloomish.check import check
 from bloomish.errors import ProgramError
 from bloomish.runtime.evaluator import Row
 from tests.programs.micro.expected import EXPECTED
+from tests.programs.micro.shapes import SHAPES
 
+BASES: tuple[type[Program], ...] = (*(expected.program for expected in EXPECTED), *SHAPES, *SHAPES)
 MAX, MIN = ir.Lattice("Max", (ir.Plain("int"),)), ir.Lattice("Min", (ir.Plain("int"),))
 NODES = ("node-0", "node-1")
 VALUES: dict[str, tuple[object, ...]] = {
@@ -32,7 +34,7 @@ Change = Callable[[ir.Program, random.Random], ir.Program]
 def mutant(seed: int) -> ir.Program:
     """A micro-program after one to four changes."""
     rng = random.Random(seed)
-    program = rng.choice(EXPECTED).program.ir
+    program = rng.choice(BASES).ir
     wanted = rng.choice((0, 1, 1, 2, 2, 3, 4))
     for _ in range(wanted):
         for _ in range(6):
