@@ -78,6 +78,54 @@ pub enum Step {
     },
 }
 
+/// A head column where the last step is an atom: no register stands between.
+#[derive(Clone, Copy, Debug)]
+pub enum Out {
+    Reg(u16),
+    Column(u16),
+    Const(Word),
+}
+
+/// A join plan.
+#[derive(Clone, Debug, Default)]
+pub struct Steps {
+    steps: Vec<Step>,
+    /// How the head comes about if the last step is an atom and nothing is computed.
+    tail: Option<Box<[Out]>>,
+}
+
+impl std::ops::Deref for Steps {
+    type Target = [Step];
+
+    fn deref(&self) -> &[Step] {
+        &self.steps
+    }
+}
+
+impl Steps {
+    pub fn new(steps: Vec<Step>, head: &[HeadArg]) -> Steps {
+        let tail = match steps.last() {
+            Some(Step::Rows(atom)) => tail_of(atom, head),
+            _ => None,
+        };
+        Steps { steps, tail }
+    }
+}
+
+fn tail_of(atom: &Atom, head: &[HeadArg]) -> Option<Box<[Out]>> {
+    head.iter()
+        .map(|arg| match arg.value {
+            _ if arg.known => None,
+            Expr::Reg(reg) => {
+                let bound = atom.binds.iter().find(|(_, bound)| *bound == reg);
+                Some(bound.map_or(Out::Reg(reg), |&(column, _)| Out::Column(column)))
+            }
+            Expr::Const(word) => Some(Out::Const(word)),
+            _ => None,
+        })
+        .collect()
+}
+
 #[derive(Clone, Debug)]
 pub struct HeadArg {
     pub value: Expr,
@@ -119,6 +167,7 @@ pub struct Exec<'a, 'e> {
     pub relations: &'a [Relation],
     pub env: &'a mut Env<'e>,
     pub steps: &'a [Step],
+    tail: Option<&'a [Out]>,
     pub head: &'a [HeadArg],
     pub mode: Mode,
     pub delta: Delta<'a>,
@@ -143,7 +192,7 @@ impl<'a, 'e> Exec<'a, 'e> {
         rule: usize,
         relations: &'a [Relation],
         env: &'a mut Env<'e>,
-        steps: &'a [Step],
+        steps: &'a Steps,
         head: &'a [HeadArg],
         regs: Vec<Word>,
         out: &'a mut Vec<Word>,
@@ -153,6 +202,7 @@ impl<'a, 'e> Exec<'a, 'e> {
             relations,
             env,
             steps,
+            tail: steps.tail.as_deref(),
             head,
             mode: Mode::Now,
             delta: Delta::None,
@@ -310,6 +360,18 @@ impl<'a, 'e> Exec<'a, 'e> {
     fn take(&mut self, at: usize, atom: &Atom, row: &[Word], id: u32) -> Run<bool> {
         if !self.matches(atom, row) {
             return Ok(false);
+        }
+        if at + 1 == self.steps.len() && !self.exists && self.pending.is_none() {
+            if let Some(tail) = self.tail {
+                for &out in tail {
+                    self.out.push(match out {
+                        Out::Reg(reg) => self.regs[usize::from(reg)],
+                        Out::Column(column) => row[usize::from(column)],
+                        Out::Const(word) => word,
+                    });
+                }
+                return Ok(false);
+            }
         }
         for &(column, reg) in &atom.binds {
             self.regs[usize::from(reg)] = row[usize::from(column)];

@@ -19,10 +19,10 @@
 //! is rebuilt.
 
 use crate::env::Env;
-use crate::exec::{Access, Delta, Exec, Fail, Mode, Run, Step, ALL};
+use crate::exec::{Access, Delta, Exec, Fail, Mode, Run, Step, Steps, ALL};
 use crate::plan::{DeltaPlan, Kind, Plan, RulePlan, StratumPlan};
 use crate::relation::Relation;
-use crate::values::{hash_words, Word, NONE};
+use crate::values::{hash_words, same_words, Word, NONE};
 
 /// Words of derived rows that are gathered before they go into their relation.
 const BATCH: usize = 1 << 13;
@@ -247,7 +247,7 @@ impl Fixpoint<'_, '_> {
     fn derive(
         &mut self,
         rule: usize,
-        steps: &[Step],
+        steps: &Steps,
         driver: Option<u16>,
         source: Source<'_>,
         caps: Caps,
@@ -294,7 +294,7 @@ impl Fixpoint<'_, '_> {
     pub fn collect(
         &mut self,
         rule: usize,
-        steps: &[Step],
+        steps: &Steps,
         driver: Option<u16>,
         source: Source<'_>,
         mode: Mode,
@@ -364,10 +364,8 @@ impl Fixpoint<'_, '_> {
                 let Some(merged) = self.merged(head, there, row, origin)? else {
                     return Ok(false);
                 };
-                self.relations[head].remove(there);
-                if let Ok(id) = self.relations[head].insert(&merged, round) {
-                    self.relations[head].set_origin(id, origin);
-                }
+                let id = self.relations[head].supersede(there, &merged, round);
+                self.relations[head].set_origin(id, origin);
                 Ok(true)
             }
         }
@@ -383,7 +381,7 @@ impl Fixpoint<'_, '_> {
     ) -> Run<Option<Vec<Word>>> {
         let spec = &self.plan.relations[head];
         let known = self.relations[head].row(there);
-        if known == row {
+        if same_words(known, row) {
             return Ok(None);
         }
         if spec.plain.iter().any(|&place| known[place] != row[place]) {
@@ -391,6 +389,20 @@ impl Fixpoint<'_, '_> {
             let old = spec.kind == Kind::Table && there < self.relations[head].start();
             let first = if old { TABLE } else { origin_there };
             return Err(self.conflict(head, first, origin, known.to_vec(), row.to_vec()));
+        }
+        if let [(place, lattice)] = &spec.merges[..] {
+            // Most that is derived again is below what is there.
+            let (old, new) = (known[*place], row[*place]);
+            let value = self
+                .env
+                .merge(old, new, lattice)
+                .map_err(|reason| self.merge_failed(head, origin, row, &reason))?;
+            if value == old {
+                return Ok(None);
+            }
+            let mut result = row.to_vec();
+            result[*place] = value;
+            return Ok(Some(result));
         }
         let mut result = known.to_vec();
         for (place, lattice) in &spec.merges {

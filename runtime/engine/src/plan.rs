@@ -1,7 +1,7 @@
 //! The plan as `bloomish.runtime.plan` hands it over: dataclasses and nested tuples, read
 //! once into what the rest of the engine runs.
 
-use crate::exec::{Access, Atom, HeadArg, Operand, Step};
+use crate::exec::{Access, Atom, HeadArg, Operand, Step, Steps};
 use crate::expr::{Arith, Compare, Expr};
 use crate::interner::Interner;
 use crate::lattice::{Lattice, Type};
@@ -47,14 +47,14 @@ pub struct DeltaPlan {
     pub relation: usize,
     pub negated: bool,
     pub same: bool,
-    pub steps: Vec<Step>,
+    pub steps: Steps,
 }
 
 /// Is a given head row (or key) derived: the head's first columns are preset.
 pub struct BoundPlan {
     pub width: usize,
     pub register: usize,
-    pub steps: Vec<Step>,
+    pub steps: Steps,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -99,7 +99,7 @@ pub struct RulePlan {
     /// Evaluated at each tick; others follow the changes of what they read.
     pub each_tick: bool,
     pub args: Vec<HeadArg>,
-    pub full: Vec<Step>,
+    pub full: Steps,
     pub deltas: Vec<DeltaPlan>,
     pub bound: Option<BoundPlan>,
     pub aggregate: Option<AggregatePlan>,
@@ -395,8 +395,16 @@ fn read_step(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Step> {
     })
 }
 
-fn read_steps(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Vec<Step>> {
-    list(value)?.iter().map(|step| read_step(step, interner)).collect()
+fn read_steps(
+    value: Any<'_, '_>,
+    head: &[HeadArg],
+    interner: &mut Interner,
+) -> PyResult<Steps> {
+    let steps = list(value)?
+        .iter()
+        .map(|step| read_step(step, interner))
+        .collect::<PyResult<_>>()?;
+    Ok(Steps::new(steps, head))
 }
 
 fn read_relation(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<RelationPlan> {
@@ -474,7 +482,7 @@ fn read_rule(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<RulePlan> 
             relation: delta.getattr("relation")?.extract()?,
             negated: delta.getattr("negated")?.extract()?,
             same: delta.getattr("same")?.extract()?,
-            steps: read_steps(&delta.getattr("steps")?, interner)?,
+            steps: read_steps(&delta.getattr("steps")?, &args, interner)?,
         });
     }
     let bound = value.getattr("bound")?;
@@ -484,15 +492,14 @@ fn read_rule(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<RulePlan> 
         head: value.getattr("head")?.extract()?,
         registers: value.getattr("registers")?.extract()?,
         each_tick: value.getattr("each_tick")?.extract()?,
-        args,
-        full: read_steps(&value.getattr("full")?, interner)?,
+        full: read_steps(&value.getattr("full")?, &args, interner)?,
         deltas,
         bound: match bound.is_none() {
             true => None,
             false => Some(BoundPlan {
                 width: bound.getattr("width")?.extract()?,
                 register: bound.getattr("register")?.extract()?,
-                steps: read_steps(&bound.getattr("steps")?, interner)?,
+                steps: read_steps(&bound.getattr("steps")?, &args, interner)?,
             }),
         },
         aggregate: match aggregate.is_none() {
@@ -500,6 +507,7 @@ fn read_rule(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<RulePlan> 
             false => Some(read_aggregate(&aggregate)?),
         },
         reads: value.getattr("reads")?.extract()?,
+        args,
     })
 }
 

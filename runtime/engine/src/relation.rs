@@ -9,7 +9,7 @@
 
 use crate::index::{Index, END};
 use crate::table::Table;
-use crate::values::{hash_words, Word};
+use crate::values::{hash_words, same_words, Word};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Versions are given once in a process.
@@ -190,17 +190,17 @@ impl Relation {
     /// The live row that `key` (at least the key columns) identifies.
     pub fn find(&self, key: &[Word]) -> Option<u32> {
         let key = &key[..self.key];
-        self.table.find(hash_words(key), |id| self.alive(id) && self.row(id)[..self.key] == *key)
+        self.table.find(hash_words(key), |id| self.alive(id) && same_words(&self.row(id)[..self.key], key))
     }
 
     pub fn find_exact(&self, row: &[Word]) -> Option<u32> {
-        self.find(row).filter(|&id| self.row(id) == row)
+        self.find(row).filter(|&id| same_words(self.row(id), row))
     }
 
     /// A row that `key` identifies, alive or there at the tick's start.
     pub fn find_known(&self, key: &[Word], mut accept: impl FnMut(u32) -> bool) -> Option<u32> {
         let key = &key[..self.key];
-        self.table.find(hash_words(key), |id| self.row(id)[..self.key] == *key && accept(id))
+        self.table.find(hash_words(key), |id| same_words(&self.row(id)[..self.key], key) && accept(id))
     }
 
     pub fn contains(&self, row: &[Word]) -> bool {
@@ -228,7 +228,8 @@ impl Relation {
         let id = self.len();
         let (data, state, arity, key) = (&self.data, &self.state, self.arity, self.key);
         let known = self.table.find_or_insert(hash, id, |other| {
-            state[other as usize] & GONE == 0 && data[other as usize * arity..][..key] == row[..key]
+            state[other as usize] & GONE == 0
+                && same_words(&data[other as usize * arity..][..key], &row[..key])
         });
         if let Some(known) = known {
             return Err(known);
@@ -257,6 +258,33 @@ impl Relation {
         } else {
             self.drop_row(id);
         }
+    }
+
+    /// Puts `row` in the place of one of the same key; in one go where that one came in
+    /// this tick, as a growing lattice value does again and again.
+    pub fn supersede(&mut self, old: u32, row: &[Word], rank: u64) -> u32 {
+        let hash = self.hash_of(row);
+        if old < self.start {
+            self.remove(old);
+            return self.insert_hashed(row, hash, rank).unwrap_or_else(|known| known);
+        }
+        let id = self.len();
+        self.data.extend_from_slice(row);
+        self.state.push(0);
+        if self.ranked {
+            self.rank.push(rank);
+        }
+        if self.sourced {
+            self.origin.push(0);
+        }
+        self.table.replace(hash, old, id);
+        for index in self.indexes.iter_mut().flatten() {
+            index.unlink(&self.data, self.arity, old);
+            index.link(&self.data, self.arity, id);
+        }
+        self.state[old as usize] = GONE | DEAD;
+        self.dead += 1;
+        id
     }
 
     fn drop_row(&mut self, id: u32) {

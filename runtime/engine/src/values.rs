@@ -96,6 +96,12 @@ impl Text<'_> {
     }
 }
 
+/// Equality of short rows: a call to memcmp costs more than the rows are long.
+#[inline(always)]
+pub fn same_words(a: &[Word], b: &[Word]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x == y)
+}
+
 /// Mixes a word well enough for tables whose size is a power of two.
 #[inline(always)]
 pub fn mix(word: u64) -> u64 {
