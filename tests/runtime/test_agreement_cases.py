@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bloomish import Key, Program, _, input, ir, roster, scratch, size, table, variables
+from bloomish import Key, Max, Program, _, input, ir, roster, scratch, size, table, variables
 from bloomish.program import compile
 from tests.runtime.playing import difference, play
 from tests.runtime.randomprograms import Case, Step
@@ -37,6 +37,18 @@ def test_a_row_deleted_at_every_tick_goes_once_nothing_replaces_it_any_more() ->
         kept(k, v) <- kept(k, v)
 
     assert differs(Replaced, {"put": [(3,)]}, {"put": [(3,)]}, {}, {}) == ""
+
+
+def test_a_replacement_that_stands_alone_again_once_its_rival_of_a_tick_lapses() -> None:
+    class Rivals(Program):
+        put = input(v=int)
+        source = table(v=int)
+        source <= [(1,)]
+        kept = table(k=Key(int), v=Max(int))
+        kept(0, v) <+- put(v)
+        kept(0, v) <+- source(v)
+
+    assert differs(Rivals, {"put": [(2,)]}, {"put": [(2,)]}, {}, {}) == ""
 
 
 def test_a_condition_that_fails_beside_chance_fails_the_tick() -> None:
