@@ -84,12 +84,12 @@ def parse(query: str) -> Question:
     if not text:
         _refuse(query, "it is empty")
     try:
-        tree = ast.parse(f"[{text}]", mode="eval").body
+        tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
         _refuse(query, error.msg)
-    assert isinstance(tree, ast.List)
     reader = _Reader(query)
-    parts = [part for element in tree.elts for part in reader.conjuncts(element)]
+    elements = tree.elts if isinstance(tree, ast.Tuple) else [tree]
+    parts = [part for element in elements for part in reader.conjuncts(element)]
     if not any(positive for _, positive in parts):
         _refuse(query, "at least one literal must not be negated")
     ordered = [part for part, positive in parts if positive]

@@ -7,6 +7,8 @@ import sys
 
 from pyDatalog import pyDatalog
 
+from bloomish.analysis.catalog import RELATIONS
+
 
 def main() -> None:
     """Facts, one body, and the variables wanted of it."""
@@ -14,8 +16,10 @@ def main() -> None:
     for name, rows in task["facts"].items():
         for row in rows:
             pyDatalog.assert_fact(name, *row)
-        if not rows:  # pyDatalog does not know a predicate of which there is no fact
-            pyDatalog.load(f"{name}({', '.join('ABCDEFGH'[: _width(name)])}) <= (1 == 2)")
+        if not rows:  # pyDatalog does not know a predicate of which there was never a fact
+            nothing = [""] * len(RELATIONS[name].columns)
+            pyDatalog.assert_fact(name, *nothing)
+            pyDatalog.retract_fact(name, *nothing)
     variables = task["variables"]
     head = ", ".join(variables) or "1"
     pyDatalog.load(f"answer({head}) <= {task['body']}")
@@ -27,12 +31,6 @@ def main() -> None:
     else:
         rows = [list(row) for row in found.answers]
     json.dump(rows, sys.stdout)
-
-
-def _width(name: str) -> int:
-    from bloomish.analysis.catalog import RELATIONS
-
-    return len(RELATIONS[name].columns)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from bloomish.analysis.sql.changes import (
     negated,
 )
 from bloomish.analysis.sql.scope import Scope
-from bloomish.analysis.sql.values import flipped, value
+from bloomish.analysis.sql.values import flipped, of_parts, value
 
 _GREATER = (exp.GT, exp.GTE)
 _LESS = (exp.LT, exp.LTE)
@@ -67,6 +67,8 @@ def truth(node: exp.Expr | None, scope: Scope) -> Rows:
         return _is(node, scope)
     if isinstance(node, exp.EQ | exp.NEQ | exp.NullSafeEQ | exp.NullSafeNEQ):
         return _equal(node, scope)
+    if isinstance(node, exp.Predicate):  # LIKE and its kin: a function of their parts
+        return _moving(of_parts(node, scope))
     return _moving(value(node, scope), node, scope)
 
 

@@ -176,8 +176,9 @@ def _reason(join: exp.Join, scope: Scope, what: str) -> Reason:
     if on is not None:
         gate = [c.sql() for c in on.find_all(exp.Column) if c.table.lower() not in inside]
     gate += [identifier(column) for column in join.args.get("using") or ()]
-    words = ("LEFT", "RIGHT", "FULL", "ANTI", "ASOF", "NATURAL", "JOIN")
-    span = scope.catalog.places.of(join.this, *words)
+    named = (join.text(part).upper() for part in ("side", "kind", "method"))
+    words = [word for word in named if word in ("LEFT", "RIGHT", "FULL", "ANTI", "ASOF")]
+    span = scope.catalog.places.of(join.this, *words[:1] or ("JOIN",))
     return Reason("outer join", what, span, tuple(dict.fromkeys(gate)), _MENDS)
 
 

@@ -87,7 +87,7 @@ def value(node: exp.Expr | None, scope: Scope) -> Value:
             "clock", f"{node.sql()} differs from session to session", _place(node, scope)
         )
         return Value(nondet=reason)
-    return _parts(node, scope)
+    return of_parts(node, scope)
 
 
 def flipped(one: Value) -> Value:
@@ -95,7 +95,7 @@ def flipped(one: Value) -> Value:
     return Value(_FLIP[one.change], one.reason, one.nondet)
 
 
-def _parts(node: exp.Expr, scope: Scope) -> Value:
+def of_parts(node: exp.Expr, scope: Scope) -> Value:
     """A function of its parts: fixed if they are, else moving freely."""
     found = [value(part, scope) for part in node.iter_expressions()]
     moved = next((v for v in found if v.change != "fixed"), None)
@@ -120,7 +120,7 @@ def _product(node: exp.Mul, scope: Scope) -> Value:
             return value(other, scope)
         if isinstance(factor, exp.Neg) and isinstance(factor.this, exp.Literal):
             return flipped(value(other, scope))
-    return _parts(node, scope)
+    return of_parts(node, scope)
 
 
 def _common(values: Iterable[Value]) -> Value:
@@ -298,4 +298,5 @@ def _chance(node: exp.Expr, scope: Scope) -> Reason:
 
 
 def _place(node: exp.Expr, scope: Scope, *keywords: str) -> Span:
-    return scope.catalog.places.of(node, *keywords)
+    name = node.sql_name().upper() if isinstance(node, exp.Func) else ""
+    return scope.catalog.places.of(node, *(keywords or ((name,) if name else ())))

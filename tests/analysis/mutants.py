@@ -64,7 +64,17 @@ def arrivals(program: ir.Program, external: frozenset[str], rng: random.Random) 
         row = tuple(_value(column.type, rng) for column in collection.columns)
         if collection.kind == "channel":
             row = (NODES[0], *row[1:])
-        keys = tuple(v for v, c in zip(row, collection.columns, strict=True) if c.key)
+        promised = {
+            name
+            for one in program.assumptions
+            for name in one.key
+            if one.collection == collection.name
+        }
+        keys = tuple(
+            v
+            for v, c in zip(row, collection.columns, strict=True)
+            if (c.name in promised if promised else c.key)
+        )
         found.setdefault((collection.name, keys or row), (collection.name, row))
     return list(found.values())
 

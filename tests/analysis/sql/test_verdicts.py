@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Verdicts on SQL views, and the clause to blame (ANALYSIS 4.9)."""
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Shapes that the refinements look for and M1 to M41 do not have; more to mutate."""
 
-from bloomish import Address, Bool, Key, Max, Min, Program, SetUnion, _, argmax, assume, channel, const
-from bloomish import count, each, here, input, max_, notin, output, roster, scratch, size, table
-from bloomish import variables
+from bloomish import Address, Bool, Key, Max, Min, Program, SetUnion, _, argmax, assume, channel
+from bloomish import const, count, each, here, input, max_, notin, output, roster, scratch, size
+from bloomish import table, variables
 
 k, n, s, t, to, v, who, x, y, z = variables("k n s t to v who x y z")
 
