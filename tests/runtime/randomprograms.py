@@ -318,7 +318,7 @@ class Generator:
                 check(more)
             except ProgramError:
                 continue
-            if _grows_only(more) and (self._features.recursion or not _recursive(more)):
+            if _no_chance_in_recursion(more) and (self._features.recursion or not _recursive(more)):
                 return more
         return program
 
@@ -659,39 +659,17 @@ def _loops(program: ir.Program, rule: ir.Rule) -> set[str]:
     return {edge.source for edge in edges(program, rule) if edge.source in group}
 
 
-def _grows_only(program: ir.Program) -> bool:
-    """Within a recursion a lattice value is only passed on, else it would matter when
-    within the tick it is read."""
+def _no_chance_in_recursion(program: ir.Program) -> bool:
+    """random() is keyed by whole rows: within a recursion of growing lattice values it
+    would matter when they are read."""
     types = {c.name: [column.type for column in c.columns] for c in program.collections}
-    for rule in program.rules:
-        loops = _loops(program, rule)
-        if not loops:
-            continue
-        if any(isinstance(arg, ir.Aggregate) for arg in rule.args):
-            return False
-        cells: set[str] = set()
-        for literal in rule.body:
-            if not isinstance(literal, ir.Atom) or literal.collection not in loops:
-                continue
-            for arg, type_ in zip(literal.args, types[literal.collection], strict=True):
-                if not isinstance(type_, ir.Lattice):
-                    continue
-                if has_random(rule):
-                    return False  # random() is keyed by the whole rows
-                if isinstance(arg, ir.Var):
-                    cells.add(arg.name)
-                elif not isinstance(arg, ir.Wild):
-                    return False
-        uses = _mentions(rule)
-        for name in cells:
-            passed = sum(
-                1
-                for arg, type_ in zip(rule.args, types[rule.head], strict=True)
-                if arg == ir.Var(name) and isinstance(type_, ir.Lattice)
-            )
-            if uses.count(name) != passed + 1:
-                return False
-    return True
+    return not any(
+        has_random(rule)
+        and any(
+            isinstance(type_, ir.Lattice) for name in _loops(program, rule) for type_ in types[name]
+        )
+        for rule in program.rules
+    )
 
 
 def has_random(part: object) -> bool:
@@ -703,22 +681,3 @@ def has_random(part: object) -> bool:
     if hasattr(part, "__dataclass_fields__"):
         return any(has_random(getattr(part, name)) for name in part.__dataclass_fields__)
     return False
-
-
-def _mentions(rule: ir.Rule) -> list[str]:
-    """Every mention of a variable in a rule."""
-    found: list[str] = []
-
-    def walk(part: object) -> None:
-        if isinstance(part, ir.Var):
-            found.append(part.name)
-        elif isinstance(part, tuple):
-            for item in part:
-                walk(item)
-        elif hasattr(part, "__dataclass_fields__"):
-            for name in part.__dataclass_fields__:
-                walk(getattr(part, name))
-
-    walk(rule.args)
-    walk(rule.body)
-    return found
