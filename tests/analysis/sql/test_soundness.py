@@ -28,7 +28,7 @@ def rows(t: list[tuple[object, ...]], u: list[tuple[object, ...]], query: str) -
     st.booleans(),
     queries() | st.sampled_from([query for _, query in QUERIES]),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_append_only_views_only_gain_rows(
     t: list[tuple[object, ...]],
     u: list[tuple[object, ...]],
