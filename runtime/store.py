@@ -74,7 +74,7 @@ class Store:
         }
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, isolation_level=None)
+            self._db = sqlite3.connect(self.path, timeout=1.0, isolation_level=None)
         except (sqlite3.Error, OSError) as fault:
             raise self._fault(fault) from fault
         try:

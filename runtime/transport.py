@@ -212,6 +212,9 @@ class Link:
         self._alive: asyncio.TimerHandle | None = None
         self._mark = (0, 0)
         self._asked = 0
+        self._made: float | None = None
+        """When the last connection was made."""
+        self._wait = shared.limits.backoff_first
 
     # -- sending
 
@@ -265,8 +268,12 @@ class Link:
 
     async def _connect(self) -> None:
         shared, limits = self.shared, self.shared.limits
-        wait = limits.backoff_first
+        loop = asyncio.get_running_loop()
         failures = 0
+        if self._made is None or loop.time() - self._made > limits.backoff_last:
+            self._wait = limits.backoff_first
+        else:  # a connection that does not last is no better than none
+            await self._pause()
         while True:
             connection: Outgoing | None = None
             try:
@@ -284,8 +291,8 @@ class Link:
                 self.unreachable = True
                 self._trim()
                 self._press()
-            await asyncio.sleep(wait * random.uniform(0.8, 1.2))
-            wait = min(wait * 2, limits.backoff_last)
+            await self._pause()
+        self._made = loop.time()
         if not connection.open:
             self._dialing = None
             self._dial()
@@ -309,6 +316,11 @@ class Link:
         self.pump()
         if again:
             shared.receiver.peer_reached(self.peer)
+
+    async def _pause(self) -> None:
+        """Wait before dialling again, longer each time."""
+        await asyncio.sleep(self._wait * random.uniform(0.8, 1.2))
+        self._wait = min(self._wait * 2, self.shared.limits.backoff_last)
 
     async def _open(self) -> Outgoing:
         shared = self.shared
