@@ -19,6 +19,7 @@ from functools import cached_property
 import networkx as nx
 
 from bloomish import ir
+from bloomish.readers.dedalus.checks import CRASH
 
 MONITORS = ("invariant", "eventually")
 """Kinds that judge a program and are no part of what it does."""
@@ -213,18 +214,32 @@ class System:
         return found
 
     @cached_property
+    def oracles(self) -> frozenset[str]:
+        """Dedalus's `crash`: the same facts at every tick of a run, known from the first."""
+        return frozenset(
+            id
+            for id, node in self.nodes.items()
+            if node.kind == "input"
+            and node.collection.name == CRASH
+            and self.program(node.role).notation == "dedalus"
+        )
+
+    @cached_property
     def external(self) -> frozenset[str]:
         """What the outside fills: inputs, and channels that nobody here sends on."""
         return frozenset(
             id
             for id, node in self.nodes.items()
-            if node.kind == "input" or (node.kind == "channel" and not self.producers[id])
+            if (node.kind == "input" and id not in self.oracles)
+            or (node.kind == "channel" and not self.producers[id])
         )
 
     @cached_property
     def asynchronous(self) -> frozenset[str]:
         """src = async (4.3): channels and inputs, and whatever depends on them."""
-        queue = [id for id, node in self.nodes.items() if node.kind in ("input", "channel")]
+        sources = ("input", "channel")
+        queue = [id for id, node in self.nodes.items() if node.kind in sources]
+        queue = [id for id in queue if id not in self.oracles]
         queue += [unit.head for unit in self.units if unit.op == "<~"]
         found = set(queue)
         while queue:

@@ -103,6 +103,8 @@ def base(known: Known, id: str) -> Mode:
     node = system.nodes[id]
     if id in known.lineage.logs:
         return known.lineage.log_mode(id, node.persisted)
+    if id in system.oracles:
+        return CONST
     if node.kind in ("input", "channel"):
         return GROW if node.persisted else EVENT
     if node.kind == "periodic":

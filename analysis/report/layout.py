@@ -123,14 +123,15 @@ def _acyclic(picture: Picture, slots: dict[str, _Slot]) -> nx.DiGraph:
 
 
 def _columns(slots: dict[str, _Slot], graph: nx.DiGraph) -> None:
-    """As far right as what comes before asks for; sources as near to their readers as may be."""
+    """As far left as what comes before allows; then right, where that shortens more lines
+    than it lengthens."""
     order = list(nx.topological_sort(graph))
     for node in order:
         before = [slots[other].column for other in graph.predecessors(node)]
         slots[node].column = max(before, default=-1) + 1
     for node in reversed(order):
         after = [slots[other].column for other in graph.successors(node)]
-        if after and not graph.in_degree(node):
+        if after and graph.in_degree(node) <= graph.out_degree(node):
             slots[node].column = min(after) - 1
 
 

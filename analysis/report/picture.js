@@ -90,8 +90,8 @@ function overview() {
     item.append(make("span", verdict.id + " "), make("span", verdict.word, verdict.bad ? "word flagged" : "word"));
     item.addEventListener("mouseenter", () => blame(pathsOf(verdict.id)));
     item.addEventListener("mouseleave", clear);
-    item.addEventListener("click", () => choose(verdict.id));
-    item.addEventListener("keydown", (event) => { if (event.key === "Enter") choose(verdict.id); });
+    item.addEventListener("click", () => { choose(verdict.id); focusOn(verdict.id); });
+    item.addEventListener("keydown", (event) => { if (event.key === "Enter") item.click(); });
     verdicts.append(item);
   }
   side.append(verdicts, make("p", "Hover for the blame path; click a box for its source.", "word"));
@@ -128,6 +128,16 @@ function zoom(factor, x, y) {
   show();
 }
 
+// Brings a box to the middle, near enough to be read.
+function focusOn(id) {
+  const at = boxes.get(id).getBBox();
+  const frame = sheet.getBoundingClientRect();
+  const scale = Math.min(view[2] / frame.width, 0.9);
+  const [w, h] = [frame.width * scale, frame.height * scale];
+  view = [at.x + at.width / 2 - w / 2, at.y + at.height / 2 - h / 2, w, h];
+  show();
+}
+
 sheet.addEventListener("wheel", (event) => {
   event.preventDefault();
   zoom(event.deltaY > 0 ? 1.15 : 1 / 1.15, event.clientX, event.clientY);
@@ -154,6 +164,11 @@ document.getElementById("find").addEventListener("input", (event) => {
     const known = data.boxes[id];
     box.classList.toggle("found", sought !== "" && (known.title + " " + known.text).toLowerCase().includes(sought));
   }
+});
+
+document.getElementById("find").addEventListener("keydown", (event) => {
+  const first = sheet.querySelector(".box.found");
+  if (event.key === "Enter" && first) { choose(first.dataset.id); focusOn(first.dataset.id); }
 });
 
 fit();

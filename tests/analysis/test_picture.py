@@ -215,3 +215,9 @@ def test_a_program_of_300_rules_opens_fits_and_can_be_searched(
     find = browser.find_element("id", "find")
     find.send_keys("lonely17")
     assert len(browser.find_elements("css selector", ".box.found")) == 2  # the view and its rule
+    before = box(browser, "lonely17").rect["width"]
+    find.send_keys("\n")
+    after = box(browser, "lonely17").rect
+    assert after["width"] > 2 * before  # near enough to be read
+    assert frame["x"] < after["x"] < frame["x"] + frame["width"]
+    assert frame["y"] < after["y"] < frame["y"] + frame["height"]

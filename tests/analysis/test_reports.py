@@ -199,7 +199,9 @@ def test_dot_has_every_box_and_marks_the_points_of_order() -> None:
     said = dot.render(picture_of(KVS))
     assert said.startswith('digraph "cluster" {') and said.rstrip().endswith("}")
     assert '"rule server store_1" [label="store_1 <+-"' in said
-    (line,) = [line for line in said.splitlines() if '"rule server store_1" [' in line]
+    (line,) = [
+        line for line in said.splitlines() if line.strip().startswith('"rule server store_1" [')
+    ]
     assert "penwidth=3" in line
     assert said.count("subgraph") == 2
     assert said.count("{") == said.count("}")
