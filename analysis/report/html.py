@@ -105,13 +105,24 @@ def _line(line: Line, points: tuple[tuple[float, float], ...]) -> str:
     return f'<path class="{" ".join(names)}" d="{_curve(points)}" marker-end="url(#{marker})"/>'
 
 
+DIP = 26
+
+
 def _curve(points: tuple[tuple[float, float], ...]) -> str:
-    """Smooth from point to point, level at each."""
+    """Smooth from point to point: level at each; what leads back leaves and arrives below."""
+    back = points[-1][0] <= points[0][0]
     (x, y), *rest = points
     parts = [f"M{x:.1f} {y:.1f}"]
-    for nx, ny in rest:
+    for number, (nx, ny) in enumerate(rest):
         bend = max(abs(nx - x) / 2, 14) * (1 if nx >= x else -1)
-        parts.append(f"C{x + bend:.1f} {y:.1f} {nx - bend:.1f} {ny:.1f} {nx:.1f} {ny:.1f}")
+        leave, arrive = (x + bend, y), (nx - bend, ny)
+        if back and number == 0:
+            leave = (x, y + DIP)
+        if back and number == len(rest) - 1:
+            arrive = (nx, ny + DIP)
+        parts.append(
+            f"C{leave[0]:.1f} {leave[1]:.1f} {arrive[0]:.1f} {arrive[1]:.1f} {nx:.1f} {ny:.1f}"
+        )
         x, y = nx, ny
     return "".join(parts)
 

@@ -226,11 +226,13 @@ def _widths(columns: list[list[_Slot]]) -> tuple[list[float], float]:
 def _route(
     chain: list[str], slots: dict[str, _Slot], places: dict[str, Place], middles: list[float]
 ) -> tuple[tuple[float, float], ...]:
-    """From the right edge of a box to the left edge of the next, or back round."""
+    """From the right edge of a box to the left edge of the next; back from below to below."""
     first, last = places[chain[0]], places[chain[-1]]
-    forward = slots[chain[0]].column < slots[chain[-1]].column
-    side = 1 if forward else -1
-    points = [(first.x + side * first.width / 2, first.y)]
-    points += [(middles[slots[key].column], slots[key].y) for key in chain[1:-1]]
-    points.append((last.x - side * last.width / 2, last.y))
-    return tuple(points)
+    between = [(middles[slots[key].column], slots[key].y) for key in chain[1:-1]]
+    if slots[chain[0]].column < slots[chain[-1]].column:
+        start = (first.x + first.width / 2, first.y)
+        end = (last.x - last.width / 2, last.y)
+    else:
+        start = (first.x, first.y + first.height / 2)
+        end = (last.x, last.y + last.height / 2)
+    return (start, *between, end)

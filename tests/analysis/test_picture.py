@@ -60,7 +60,8 @@ def test_lines_lead_from_box_to_box_and_mostly_forward() -> None:
     layout = lay_out(picture)
     for line, points in layout.routes:
         source, target = layout.places[line.source], layout.places[line.target]
-        assert points[0][1] == source.y and points[-1][1] == target.y
+        assert points[0][1] == source.y
+        assert points[-1][1] == target.y
         assert points[0][0] < points[-1][0]  # nothing recursive here: all to the right
 
 
