@@ -42,6 +42,7 @@ from bloomish.lattices import (
     morphism,
 )
 from bloomish.program import Program, compile
+from bloomish.sqltext import sql
 from bloomish.terms import (
     _,
     argmax,
@@ -129,6 +130,7 @@ __all__ = [
     "roster",
     "scratch",
     "size",
+    "sql",
     "sum_",
     "table",
     "tick_number",

@@ -22,7 +22,7 @@ LANGUAGE = frozenset(
     f"bloomish.{name}"
     for name in (
         "cluster", "collections", "columns", "declarations", "elaborate", "functions", "program",
-        "scope", "source", "terms", "lattices.declare",
+        "scope", "source", "sqltext", "terms", "lattices.declare",
     )
 )  # fmt: skip
 """Modules whose frames are ours and not the user's."""

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Random queries over random data give what DuckDB gives: three-valued logic, joins of
 all kinds, subqueries, grouping, set operations, in whatever combination."""
 

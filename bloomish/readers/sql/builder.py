@@ -5,16 +5,16 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from sqlglot import exp
 
 from bloomish import ir
 from bloomish.errors import ProgramError
+from bloomish.functions import Function
 from bloomish.readers.refusal import refusal
-from bloomish.readers.sql.functions import LIBRARY
+from bloomish.readers.sql.functions import library
 from bloomish.readers.sql.model import ROW, Alt, Cell, Col, Frame, Rel, TypeName, column_type
 from bloomish.readers.sql.places import Places
 from bloomish.readers.sql.tidy import tidy
@@ -32,14 +32,14 @@ class Builder:
     collections: list[ir.Collection] = field(default_factory=list)
     rules: list[ir.Rule] = field(default_factory=list)
     facts: list[ir.Facts] = field(default_factory=list)
-    functions: dict[str, ir.FunctionDecl] = field(default_factory=dict)
-    python: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    functions: dict[str, Function] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     ordinals: Counter[str] = field(default_factory=Counter)
     var_types: dict[str, tuple[TypeName, bool]] = field(default_factory=dict)
     scalars: dict[object, list[Alt]] = field(default_factory=dict)
     span: ir.Span = field(default_factory=ir.Span)  # of the statement under way
     view: str = "query"  # what helpers are named after
+    _one: str = ""
 
     # ------------------------------------------------------------------ names
 
@@ -80,8 +80,8 @@ class Builder:
     def reset(self, mark: tuple[int, int, int]) -> None:
         """Forget what was made since; names stay taken."""
         collections, rules, facts = mark
-        kept = [c for c in self.collections[collections:] if c.name == "sql_one"]
-        given = [f for f in self.facts[facts:] if f.collection == "sql_one"]
+        kept = [c for c in self.collections[collections:] if c.name == self._one]
+        given = [f for f in self.facts[facts:] if f.collection == self._one]
         self.collections[collections:], self.facts[facts:] = kept, given
         del self.rules[rules:]
         self.scalars.clear()
@@ -132,20 +132,16 @@ class Builder:
 
     def one(self) -> str:
         """A constant of one row, for what holds without any row."""
-        if "sql_one" not in self.taken:
-            self.taken.add("sql_one")
+        if not self._one:
+            self._one = self.name("sql_one")
             column = ir.Column("one", ir.Plain("int"))
-            self.collections.append(ir.Collection("sql_one", "const", (column,), span=self.span))
-            self.facts.append(ir.Facts("sql_one", ((1,),), span=self.span))
-        return "sql_one"
+            self.collections.append(ir.Collection(self._one, "const", (column,), span=self.span))
+            self.facts.append(ir.Facts(self._one, ((1,),), span=self.span))
+        return self._one
 
     def call(self, name: str, *args: ir.Expr) -> ir.Call:
         """A function of the library."""
-        if name not in self.functions:
-            python, params, result = LIBRARY[name]
-            path = f"{python.__module__}:{python.__qualname__}"
-            self.functions[name] = ir.FunctionDecl(name, path, params, result)
-            self.python[name] = python
+        self.functions[name] = library(name)
         return ir.Call(name, args)
 
     def read(self, rel: Rel, alias: str, frame: Frame) -> Frame:
@@ -164,6 +160,9 @@ class Builder:
             for col in rel.cols:
                 if not rel.key or col.name in rel.key:
                     ids[alias, col.name] = args[col.position]
+            for position in rel.opaque:
+                # Not a value that SQL knows, yet part of what tells rows apart.
+                args[position] = ids[alias, f"#{position}"] = self.var("other", "null", True)
         atom = ir.Atom(rel.name, tuple(args))
         return replace(frame, literals=(*frame.literals, atom), columns=columns, ids=ids)
 

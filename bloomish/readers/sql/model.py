@@ -46,10 +46,12 @@ class Rel:
     cols: tuple[Col, ...]
     hidden: bool = False
     key: tuple[str, ...] = ()
+    opaque: tuple[int, ...] = ()  # places of columns whose values SQL cannot compute with
+    others: int = 0  # how many columns are not among `cols`
 
     @property
     def width(self) -> int:
-        return len(self.cols) + self.hidden
+        return len(self.cols) + self.others + self.hidden
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,11 @@ class Places:
     text: str
     tokens: tuple[Token, ...]
     filename: str = ""
+    first_line: int = 1  # of the text in its file
 
     def at(self, start: int, end: int) -> Span:
         """The span of the characters from `start` up to `end`."""
-        line = self.text.count("\n", 0, start) + 1
+        line = self.text.count("\n", 0, start) + self.first_line
         column = start - (self.text.rfind("\n", 0, start) + 1) + 1
         return Span(self.filename, line, column, " ".join(self.text[start:end].split()))
 

@@ -59,14 +59,16 @@ def read_sql_warning(
         _statement(statement, number, script, builder)
     program = ir.Program(
         name=_name(filename),
-        collections=tuple(_used(builder)),
-        rules=tuple(_needed(builder)),
+        collections=tuple(used(builder)),
+        rules=tuple(needed(builder)),
         facts=tuple(builder.facts),
-        functions=tuple(builder.functions.values()),
+        functions=tuple(f._decl for f in builder.functions.values()),
         notation="sql",
         span=ir.Span(filename, 1, 1),
     )
-    return Compiled(program, Externals(dict(builder.python))), warnings
+    return Compiled(
+        program, Externals({name: f.__wrapped__ for name, f in builder.functions.items()})
+    ), warnings
 
 
 def _statement(statement: Statement, number: int, script: Script, builder: Builder) -> None:
@@ -114,10 +116,10 @@ def view(tree: exp.Create, builder: Builder, kind: ir.Kind) -> None:
     builder.relations[name] = finish(found, name, builder, kind)
 
 
-def _needed(builder: Builder) -> list[ir.Rule]:
+def needed(builder: Builder, views: frozenset[str] = frozenset()) -> list[ir.Rule]:
     """The rules without helpers that came to nothing: a subquery may be looked at twice."""
     rules = list(builder.rules)
-    helpers = {c.name for c in builder.collections if c.kind == "scratch"}
+    helpers = {c.name for c in builder.collections if c.kind == "scratch"} - views
     while True:
         read = {
             literal.collection
@@ -131,8 +133,8 @@ def _needed(builder: Builder) -> list[ir.Rule]:
         rules = kept
 
 
-def _used(builder: Builder) -> list[ir.Collection]:
-    rules = _needed(builder)
+def used(builder: Builder, views: frozenset[str] = frozenset()) -> list[ir.Collection]:
+    rules = needed(builder, views)
     named = {rule.head for rule in rules}
     named |= {x.collection for rule in rules for x in rule.body if isinstance(x, ir.Atom)}
     return [c for c in builder.collections if c.kind != "scratch" or c.name in named]

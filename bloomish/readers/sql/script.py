@@ -69,7 +69,7 @@ class Script:
     tables: dict[str, Table] = field(default_factory=dict)
 
 
-def read_script(text: str, filename: str = "", dialect: str = "") -> Script:
+def read_script(text: str, filename: str = "", dialect: str = "", first_line: int = 1) -> Script:
     """Read a text; raises `ProgramError` where sqlglot cannot."""
     remarks = list(_remarks(text))
     for _line, said in remarks:
@@ -83,12 +83,14 @@ def read_script(text: str, filename: str = "", dialect: str = "") -> Script:
     try:
         tokens = tuple(engine.tokenize(text))
     except TokenError as error:
-        raise refusal(Span(filename, 1, 1), f"this is not SQL ({name}): {error}") from error
-    script = Script(Places(text, tokens, filename), name)
+        raise refusal(
+            Span(filename, first_line, 1), f"this is not SQL ({name}): {error}"
+        ) from error
+    script = Script(Places(text, tokens, filename, first_line), name)
     declared = {line: said for line, said in remarks if not said.startswith("dialect=")}
     for line, said in declared.items():
         if said not in ("const", "changing", "stream"):
-            span = Span(filename, line, 1, text.splitlines()[line - 1].strip())
+            span = Span(filename, line + first_line - 1, 1, text.splitlines()[line - 1].strip())
             mend = "write `-- bloomish: const` or `-- bloomish: changing`"
             raise refusal(span, f"`bloomish: {said}` says nothing about a table", mend)
     used: set[int] = set()
@@ -104,7 +106,7 @@ def read_script(text: str, filename: str = "", dialect: str = "") -> Script:
             script.tables[table.name] = table
     for line in declared:
         if line not in used:
-            span = Span(filename, line, 1, text.splitlines()[line - 1].strip())
+            span = Span(filename, line + first_line - 1, 1, text.splitlines()[line - 1].strip())
             mend = "put it on the line before the CREATE TABLE, or inside it"
             raise refusal(span, "this declaration belongs to no CREATE TABLE", mend)
     return script
@@ -176,7 +178,8 @@ def _parse(engine: Dialect, places: Places, chunk: tuple[Token, ...]) -> exp.Exp
         text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
         what = str(found.get("description") or error).rstrip(".")
         raise refusal(
-            Span(places.filename, line, column, text), f"this is not SQL: {what}"
+            Span(places.filename, line + places.first_line - 1, column, text),
+            f"this is not SQL: {what}",
         ) from error
     finally:
         logger.setLevel(level)

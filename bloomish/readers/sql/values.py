@@ -62,6 +62,8 @@ def _alternatives(node: exp.Expr, frame: Frame, builder: Builder) -> list[Alt]:
         return made
     if isinstance(node, exp.AggFunc | exp.Window):
         raise builder.no(node, f"{node.sql()} cannot stand here")
+    if isinstance(node, exp.Anonymous):
+        raise builder.no(node, f"the function {node.name}", "rules know only SQL's common ones")
     raise builder.no(node, f"{node.key.upper()} is not among the expressions that become rules")
 
 
