@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.bare_echo import play
+from benchmarks.bare_echo import played
 from benchmarks.row import Row, at_least, at_most, beside
 from bloomish.runtime.cluster import RunningCluster, launch
 from bloomish.runtime.framing import PROTOCOL, Kind, framed, pack
@@ -82,7 +82,7 @@ async def _echo(near: Node, rounds: int) -> Row:
     done = await near.watch("done")
     ours, bare = [], []
     for _ in range(TURNS):
-        bare.append(rounds / await play(PAYLOAD, rounds))
+        bare.append(rounds / await played(PAYLOAD, rounds))
         started = time.perf_counter()
         await near.insert("serve", [("far-0", rounds)])
         await done.take(1)
