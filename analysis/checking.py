@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ from bloomish.analysis.graph import System
 from bloomish.analysis.inference import Inference, infer
 from bloomish.analysis.result import Report
 from bloomish.analysis.verdict import conclude
+from bloomish.externals import Externals
+from bloomish.laws import broken_laws
+from bloomish.program import compile as compile_program
 from bloomish.strata import strata
 
 Checkable = Any
@@ -25,7 +28,8 @@ def check(
 
     `replicas` says how many nodes run each role; a cluster knows it itself.
     `explain` adds how every rule came by its mode.  Raises ProgramError where
-    the program is wrong in itself (unstratifiable, for one).
+    the program is wrong in itself (unstratifiable, or with a lattice that breaks
+    a law).
     """
     return analyse(target, replicas, explain)[1]
 
@@ -34,34 +38,50 @@ def analyse(
     target: Checkable, replicas: int | Mapping[str, int] = 1, explain: bool = False
 ) -> tuple[Inference, Report]:
     """The inference, for pictures and questions, and the report that follows from it."""
-    data, warnings = as_data(target)
-    for program in _programs(data):
+    given = loaded(target)
+    for program, externals in given.programs:
         strata(program)
-    inference = infer(System(data), verbose=explain)
-    report = conclude(inference, _replica_counts(data, replicas))
-    return inference, replace(report, warnings=warnings)
+        if externals is not None and program.lattices:
+            for broken in broken_laws(program, externals):
+                raise broken.error()
+    inference = infer(System(given.data), verbose=explain)
+    report = conclude(inference, _replica_counts(given.data, replicas))
+    return inference, replace(report, warnings=given.warnings)
 
 
-def as_data(target: Checkable) -> tuple[ir.Program | ir.Deployment, tuple[str, ...]]:
-    """The IR of whatever names a program, and what its reader had to say."""
-    if isinstance(target, (ir.Program, ir.Deployment)):
-        return target, ()
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The data to analyse, the programs in it with their Python, what a reader had to say.
+
+    Without its Python (None) a program's lattices are taken at their word.
+    """
+
+    data: ir.Program | ir.Deployment
+    programs: tuple[tuple[ir.Program, Externals | None], ...]
+    warnings: tuple[str, ...] = ()
+
+
+def loaded(target: Checkable) -> Loaded:
+    """Whatever names a program."""
+    if isinstance(target, ir.Program):
+        return Loaded(target, ((target, None),))
+    if isinstance(target, ir.Deployment):
+        return Loaded(target, tuple((role.program, None) for role in target.roles))
     if isinstance(target, (str, Path)):
         from bloomish.targets import load
 
-        loaded = load(str(target))
-        if loaded.cluster is not None:
-            return loaded.cluster.deployment, loaded.warnings
-        return loaded.programs[0].program, loaded.warnings
+        found = load(str(target))
+        programs = tuple((one.program, one.externals) for one in found.programs)
+        if found.cluster is not None:
+            return Loaded(found.cluster.deployment, programs, found.warnings)
+        return Loaded(found.programs[0].program, programs, found.warnings)
     if isinstance(target, type):
-        return target.ir, ()  # type: ignore[attr-defined]
-    return target.compile().deployment, ()
-
-
-def _programs(data: ir.Program | ir.Deployment) -> tuple[ir.Program, ...]:
-    if isinstance(data, ir.Program):
-        return (data,)
-    return tuple(role.program for role in data.roles)
+        compiled = compile_program(target)
+        return Loaded(compiled.program, ((compiled.program, compiled.externals),))
+    cluster = target.compile()
+    roles = cluster.deployment.roles
+    pairs = tuple((role.program, cluster.externals[role.name]) for role in roles)
+    return Loaded(cluster.deployment, pairs)
 
 
 def _replica_counts(

@@ -92,6 +92,28 @@ def test_what_is_wrong_with_a_program_is_said_with_its_place(
     assert "liar.py:6" in said and "notin(p(x))" in said and "mend" in said
 
 
+def test_a_lattice_that_breaks_a_law_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "sums.py"
+    file.write_text(
+        "from bloomish import Key, Lattice, Program, input, table, variables\n"
+        "x = variables('x')\n"
+        "class Sum(Lattice):\n"
+        "    carrier = int\n"
+        "    bottom = 0\n"
+        "    @staticmethod\n"
+        "    def merge(a: int, b: int) -> int:\n"
+        "        return a + b\n"
+        "class Total(Program):\n"
+        "    given = input(id=int)\n"
+        "    total = table(id=Key(int), n=Sum)\n"
+        "    total(x, x) <= given(x)\n"
+    )
+    assert run(["check", str(file)]) == 2
+    assert "Sum is not a lattice" in capsys.readouterr().err
+
+
 # ----------------------------------------------------------------------- JSON
 
 
