@@ -61,4 +61,3 @@ def make(folder: Path, quick: bool) -> None:
     write(folder / "w5_dereference.tsv", within_blocks(blocks, 30, 16 * blocks, 6))
     write(folder / "w6.tsv", digraph(2000 // scale, 1000 // scale, 7))
     write(folder / "w7.tsv", digraph(500 // scale, 1000 // scale, 8))
-

@@ -1,4 +1,4 @@
-"""W1 to W7 on DuckDB, egglog and tight CPython loops: `python -m benchmarks.datalog_peers PEER W FOLDER`.
+"""W1 to W7 on DuckDB, egglog and CPython loops: `python -m benchmarks.datalog_peers PEER W FOLDER`.
 
 Each reads the files by its own means and reports what it had used when the result was known.
 """

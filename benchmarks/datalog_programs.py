@@ -25,7 +25,7 @@ class Closure(Program):
     path = scratch(x=int, y=int)
 
     edge(x, y) <= edges(x, y)
-    edge(x, y) <- drop(x, y)
+    edge(x, y) < -drop(x, y)
     path(x, y) <= edge(x, y)
     path(x, z) <= path(x, y) & edge(y, z)
 

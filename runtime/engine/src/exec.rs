@@ -446,13 +446,15 @@ impl<'a, 'e> Exec<'a, 'e> {
                 let mut key = [NONE; 16];
                 let width = self.key(atom, &mut key);
                 let mut id = relation.first(slot, &key[..width]);
+                let open = cap == ALL && self.rank == u64::MAX && relation.whole();
                 while id != END {
-                    if self.visible(relation, atom, id, cap)
+                    let next = relation.next(slot, id);
+                    if (open || self.visible(relation, atom, id, cap))
                         && self.take(at, atom, relation.row(id), id)?
                     {
                         return Ok(true);
                     }
-                    id = relation.next(slot, id);
+                    id = next;
                 }
             }
         }

@@ -107,6 +107,7 @@ impl Fixpoint<'_, '_> {
         }
         for &relation in &stratum.relations {
             self.lo[relation] = self.relations[relation].start();
+            self.hi[relation] = self.relations[relation].len();
         }
         self.round += 1;
         for &rule in rules {
@@ -344,8 +345,17 @@ impl Fixpoint<'_, '_> {
         } else if arity == 0 {
             let _ = relation.insert(&[], self.round);
         } else {
-            for row in buffer.chunks_exact(arity) {
-                self.put(head, row, RULES + rule as u32)?;
+            let key = relation.key;
+            for rows in buffer.chunks(64 * arity) {
+                // Reading ahead lets the misses of many rows overlap.
+                let mut seen = 0;
+                for row in rows.chunks_exact(arity) {
+                    seen ^= self.relations[head].touch(hash_words(&row[..key]));
+                }
+                std::hint::black_box(seen);
+                for row in rows.chunks_exact(arity) {
+                    self.put_from(head, row, RULES + rule as u32, self.hi[head])?;
+                }
             }
         }
         buffer.clear();
@@ -354,6 +364,11 @@ impl Fixpoint<'_, '_> {
 
     /// Enters or merges a row; whether that changed anything.
     pub fn put(&mut self, head: usize, row: &[Word], origin: u32) -> Run<bool> {
+        self.put_from(head, row, origin, ALL)
+    }
+
+    /// As `put`; rows from id `fresh` on have been nobody's delta and may change in place.
+    fn put_from(&mut self, head: usize, row: &[Word], origin: u32, fresh: u32) -> Run<bool> {
         let round = self.round;
         match self.relations[head].insert(row, round) {
             Ok(id) => {
@@ -364,6 +379,9 @@ impl Fixpoint<'_, '_> {
                 let Some(merged) = self.merged(head, there, row, origin)? else {
                     return Ok(false);
                 };
+                if there >= fresh && self.relations[head].overwrite(there, &merged) {
+                    return Ok(true);
+                }
                 let id = self.relations[head].supersede(there, &merged, round);
                 self.relations[head].set_origin(id, origin);
                 Ok(true)

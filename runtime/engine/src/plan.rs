@@ -395,15 +395,9 @@ fn read_step(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Step> {
     })
 }
 
-fn read_steps(
-    value: Any<'_, '_>,
-    head: &[HeadArg],
-    interner: &mut Interner,
-) -> PyResult<Steps> {
-    let steps = list(value)?
-        .iter()
-        .map(|step| read_step(step, interner))
-        .collect::<PyResult<_>>()?;
+fn read_steps(value: Any<'_, '_>, head: &[HeadArg], interner: &mut Interner) -> PyResult<Steps> {
+    let steps =
+        list(value)?.iter().map(|step| read_step(step, interner)).collect::<PyResult<_>>()?;
     Ok(Steps::new(steps, head))
 }
 

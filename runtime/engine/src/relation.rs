@@ -115,6 +115,12 @@ impl Relation {
         self.state[id as usize] & GONE == 0
     }
 
+    /// Whether all rows that an index leads to are alive.
+    #[inline(always)]
+    pub fn whole(&self) -> bool {
+        self.removed.is_empty()
+    }
+
     /// Alive, or there at the tick's start.
     #[inline(always)]
     pub fn known(&self, id: u32) -> bool {
@@ -190,7 +196,9 @@ impl Relation {
     /// The live row that `key` (at least the key columns) identifies.
     pub fn find(&self, key: &[Word]) -> Option<u32> {
         let key = &key[..self.key];
-        self.table.find(hash_words(key), |id| self.alive(id) && same_words(&self.row(id)[..self.key], key))
+        self.table.find(hash_words(key), |id| {
+            self.alive(id) && same_words(&self.row(id)[..self.key], key)
+        })
     }
 
     pub fn find_exact(&self, row: &[Word]) -> Option<u32> {
@@ -200,7 +208,8 @@ impl Relation {
     /// A row that `key` identifies, alive or there at the tick's start.
     pub fn find_known(&self, key: &[Word], mut accept: impl FnMut(u32) -> bool) -> Option<u32> {
         let key = &key[..self.key];
-        self.table.find(hash_words(key), |id| same_words(&self.row(id)[..self.key], key) && accept(id))
+        self.table
+            .find(hash_words(key), |id| same_words(&self.row(id)[..self.key], key) && accept(id))
     }
 
     pub fn contains(&self, row: &[Word]) -> bool {
@@ -214,6 +223,13 @@ impl Relation {
     #[inline(always)]
     pub fn peek(&self, hash: u64) -> u64 {
         self.table.peek(hash)
+    }
+
+    /// Reads the row that a hash leads to first, ahead of its use.
+    #[inline(always)]
+    pub fn touch(&self, hash: u64) -> u64 {
+        let id = self.table.peek(hash) as u32 as usize;
+        self.data.get(id * self.arity).copied().unwrap_or(0)
     }
 
     /// Enters a row unless one of its key is there: then that one's id.
@@ -258,6 +274,17 @@ impl Relation {
         } else {
             self.drop_row(id);
         }
+    }
+
+    /// Writes `row` over one of the same key, where no index has another column.
+    pub fn overwrite(&mut self, id: u32, row: &[Word]) -> bool {
+        let mut indexes = self.indexes.iter().flatten();
+        if indexes.any(|index| index.columns.iter().any(|&column| usize::from(column) >= self.key))
+        {
+            return false;
+        }
+        self.data[id as usize * self.arity..][..self.arity].copy_from_slice(row);
+        true
     }
 
     /// Puts `row` in the place of one of the same key; in one go where that one came in
