@@ -15,6 +15,7 @@ import asyncio
 import logging
 import secrets
 import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from bloomish.runtime.host import HostFault, Node, connect
 from bloomish.runtime.launcher import Launcher, LocalProcesses, NodeProcess
 from bloomish.runtime.roles import Roles, roles
 from bloomish.runtime.tls import Credentials
+from bloomish.runtime.trace import RunRecord, TraceFile
 from bloomish.targets import load
 
 log = logging.getLogger("bloomish.cluster")
@@ -93,6 +95,7 @@ class RunningCluster:
 
     async def start(self) -> None:
         """Start every node; returns when all have taken their first tick."""
+        self._start_trace()
         try:
             async with asyncio.TaskGroup() as group:
                 for member in self.members.values():
@@ -107,6 +110,24 @@ class RunningCluster:
         for member in self.members.values():
             self._supervise(member)
         await self.wait_for("running", *self.members)
+
+    def _start_trace(self) -> None:
+        """The trace's first line; what an earlier run left in the file is removed."""
+        orders = next(iter(self.members.values())).orders
+        if orders.trace is None:
+            return
+        try:
+            with open(orders.trace, "w"):
+                pass
+            trace = TraceFile(orders.trace, self._report)
+        except OSError as fault:
+            raise StartFailed(f"the trace cannot be opened: {fault}") from fault
+        nodes = tuple(self.members)
+        run = RunRecord(
+            orders.target, nodes, "processes", time.time(), orders.seed, self.roles.name
+        )
+        trace.write(run)
+        trace.close()
 
     async def _open(self, member: Member) -> None:
         """Start a process and wait until its door is open."""

@@ -254,7 +254,7 @@ class Node:
                 continue
             link = self.transport.links.get(peer)
             if link is None or len(body) > FRAME_MAXIMUM:
-                if not self._deliverable(peer, body):
+                if not self._deliverable(peer, body, resend):
                     continue
                 link = self.transport.link(peer)
             if resend and not link.idle:
@@ -269,17 +269,19 @@ class Node:
                     tracing.Send(self._id(peer, link.number), peer, plain_rows(body), resend)
                 )
 
-    def _deliverable(self, peer: str, body: bytes) -> bool:
-        """Whether a frame has somewhere to go; if not, its rows are lost, told and counted."""
+    def _deliverable(self, peer: str, body: bytes, resend: bool) -> bool:
+        """Whether a frame has somewhere to go; if not, its rows are lost, told and counted
+        (once, not at every resend)."""
         if peer not in self.transport.shared.directory.nodes:
             why = f"no node {peer!r} belongs to this cluster"
         elif len(body) > FRAME_MAXIMUM:
             why = f"a row for {peer} makes a frame of {len(body):,} bytes, which nobody takes"
         else:
             return True
-        rows = count_rows(body)
-        self.counters.rows_lost += rows
-        self.complain("undeliverable", f"{rows:,} row(s) lost: {why}")
+        if not resend:
+            rows = count_rows(body)
+            self.counters.rows_lost += rows
+            self.complain("undeliverable", f"{rows:,} row(s) lost: {why}")
         return False
 
     def _loop_back(self, body: bytes, resend: bool) -> None:

@@ -19,7 +19,6 @@ from bloomish.runtime.host import Change, HostFault, Node, NodeGone, Watch
 from bloomish.runtime.roles import Roles, roles
 from bloomish.runtime.rowtext import BadRow, row_json, row_text
 from bloomish.runtime.tls import CredentialsMissing
-from bloomish.runtime.trace import RunRecord, TraceFile
 from bloomish.targets import load
 
 WATCHABLE = ("output", "invariant")
@@ -97,7 +96,6 @@ class _Run:
         started = time.monotonic()
         statuses: Mapping[str, Any] = {}
         try:
-            self._start_trace()
             starting = launch(
                 self.options.target,
                 evaluator=self.options.evaluator,
@@ -107,7 +105,7 @@ class _Run:
                 directory=self.options.directory,
                 tls=self.options.tls,
                 restart=self.options.restart,
-                report=self._died,
+                report=self._say,
                 loaded=self.declared,
             )
             async with AsyncExitStack() as stack:
@@ -129,29 +127,6 @@ class _Run:
     def _signalled(self, number: int) -> None:
         self.by_signal = number
         self.ended.set()
-
-    def _died(self, text: str) -> None:
-        self.wrong.append(text)
-        self._say(text)
-
-    def _start_trace(self) -> None:
-        """The trace's first line; a file of an earlier run is emptied."""
-        if self.options.trace is None:
-            return
-        with suppress(OSError), open(self.options.trace, "w"):
-            pass  # a file that cannot be opened at all is told by the next line
-        trace = TraceFile(self.options.trace, self._say)
-        trace.write(
-            RunRecord(
-                self.options.target,
-                self.declared.nodes,
-                "processes",
-                time.time(),
-                self.options.seed,
-                self.declared.name,
-            )
-        )
-        trace.close()
 
     async def _unless_signalled(
         self, stack: AsyncExitStack, starting: launch
@@ -189,6 +164,11 @@ class _Run:
         for task in (feeding, *showing):
             task.cancel()
         statuses = await cluster.status()
+        self.wrong += [
+            f"{name}: {member.reason}"
+            for name, member in cluster.members.items()
+            if member.state == "dead"
+        ]
         # The answer to a request comes after all rows that were handed out before it.
         for node in nodes.values():
             with suppress(HostFault):
