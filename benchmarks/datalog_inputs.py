@@ -21,7 +21,8 @@ def digraph(nodes: int, edges: int, seed: int) -> list[tuple[int, ...]]:
 def levels(depth: int, width: int, seed: int) -> list[tuple[int, ...]]:
     """parent(child, parent): a root, then `depth` levels of `width`, parents drawn from above."""
     rng = random.Random(seed)
-    above, found, node = [0], [], 1
+    found: list[tuple[int, ...]] = []
+    above, node = [0], 1
     for _ in range(depth):
         level = list(range(node, node + width))
         found += [(child, rng.choice(above)) for child in level]

@@ -9,30 +9,19 @@ never stands in for an index, as the failure counts only if all else agrees.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bloomish import ir
 from bloomish.ephemeral import is_volatile
+from bloomish.runtime.plan_data import RelationPlan, Step, Virtual
 from bloomish.runtime.plan_expressions import Compiler, Data, Externs, type_data
 from bloomish.runtime.reference_rules import positive, variables
 from bloomish.safety import parts
 from bloomish.values import Misfit, Values
 
-if TYPE_CHECKING:
-    from bloomish.runtime.plan import RelationPlan, Virtual
-
-Step = tuple[Any, ...]
 SCAN, PRIMARY, DELTA = -1, -2, -3
 WIDEST = 16
 """So many columns an index may have."""
-
-
-@dataclass(frozen=True)
-class Body:
-    """Literals, each with the relation that it reads (-1: none)."""
-
-    literals: tuple[tuple[ir.Literal, int], ...]
 
 
 class Joins:
@@ -100,7 +89,7 @@ class Joins:
                     if isinstance(arg, ir.Var) and type_ is not None:
                         self._column_types.setdefault(arg.name, set()).add(type_)
         found: list[tuple[Data, bool]] = []
-        results = []
+        results: list[ir.Expr | None] = []
         for place, arg in enumerate(self._virtual.args):
             if isinstance(arg, ir.Aggregate):
                 results += [arg.value, arg.by]
@@ -108,8 +97,8 @@ class Joins:
                 found.append((self.compile(arg), False))
             else:
                 found.append(self._conformed(place, arg))
-        for expr in results:
-            data = ("const", None) if expr is None else self.compile(expr)
+        for result in results:
+            data = ("const", None) if result is None else self.compile(result)
             found.append((data, False))
         return found
 
