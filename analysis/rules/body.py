@@ -38,9 +38,7 @@ def t4_threshold(case: Case) -> None:
             _at_a_tick(case, use, mode)
             continue
         revealing = [
-            cell
-            for cell in case.cells_of(use)
-            if cell.kept is Kept.PLAIN and not case.is_excused(("cell", cell.name))
+            cell for cell in case.cells_of(use) if not case.is_excused(("cell", cell.name))
         ]
         if mode is CONST:
             continue

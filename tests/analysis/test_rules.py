@@ -668,6 +668,7 @@ def test_r5_retry_until_this_very_row_is_acknowledged() -> None:
 
 def test_r6_thresholds_are_noted_and_keep_what_they_test() -> None:
     assert mode(T4.SizeAbove, "who") == "Grow"
+    assert "R6" in used(T4.SizeAbove, "who_1")
     assert mode(T4.MaxBelow, "who") == "Flux"
 
 
@@ -735,6 +736,7 @@ def test_r9_is_t9_seen_from_the_use() -> None:
 
     assert mode(Sent, "news") == "Event"
     assert not kinds(Sent)
+    assert "R9" in used(Sent, "news_1")
 
 
 def test_r10_turned_round_twice() -> None:
@@ -748,6 +750,7 @@ def test_r10_turned_round_twice() -> None:
         C.who(k) <= C.low(k, n) & (-n > -3)
 
     assert mode(Twice, "who") == "Grow"
+    assert "R10" in used(Twice, "who_1")
     assert mode(Once, "who") == "Flux"
     assert mode(Negated, "who") == "Grow"
 
