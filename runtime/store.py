@@ -26,6 +26,8 @@ from bloomish.runtime.evaluator import Row, Tick
 from bloomish.values import Values
 
 FORMAT = "1"
+META = '"-bloomish"'
+"""What the store knows about itself; no collection can have this name."""
 
 
 class StoreFault(Exception):
@@ -60,11 +62,9 @@ class Store:
 
     def __init__(self, path: str | Path, address: str, program: ir.Program, values: Values) -> None:
         self.path = Path(path)
-        self._durable = {
-            one.name: _table(one, values)
-            for one in program.collections
-            if one.kind == "table" and one.durable
-        }
+        durable = [one for one in program.collections if one.kind == "table" and one.durable]
+        names = _sql_names([one.name for one in durable])
+        self._durable = {one.name: _table(one, names[one.name], values) for one in durable}
         self._wants = {
             "format": FORMAT,
             "node": address,
@@ -108,11 +108,11 @@ class Store:
         if health != ["ok"]:
             raise sqlite3.DatabaseError("; ".join(health))
         run("BEGIN IMMEDIATE")
-        run("CREATE TABLE IF NOT EXISTS bloomish (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        run(f"CREATE TABLE IF NOT EXISTS {META} (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
         for name, wanted in self._wants.items():
             found = self._recall(name)
             if found is None:
-                run("INSERT INTO bloomish VALUES (?, ?)", (name, wanted))
+                run(f"INSERT INTO {META} VALUES (?, ?)", (name, wanted))
             elif found != wanted:
                 raise StoreFault(
                     f"{self.path}: its {name} is {found}, this node's is {wanted}; move the file "
@@ -123,7 +123,7 @@ class Store:
         run("COMMIT")
 
     def _recall(self, name: str) -> str | None:
-        row = self._db.execute("SELECT value FROM bloomish WHERE name = ?", (name,)).fetchone()
+        row = self._db.execute(f"SELECT value FROM {META} WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     def tables(self) -> Mapping[str, list[Row]] | None:
@@ -149,7 +149,7 @@ class Store:
                 table = self._durable[name]
                 self._db.executemany(table.delete, map(table.out, removed))
                 self._db.executemany(table.insert, map(table.out, added))
-            run("INSERT OR REPLACE INTO bloomish VALUES ('tick', ?)", (str(tick.number),))
+            run(f"INSERT OR REPLACE INTO {META} VALUES ('tick', ?)", (str(tick.number),))
             run("COMMIT")
         except sqlite3.Error as fault:
             if self._db.in_transaction:
@@ -165,10 +165,24 @@ class Store:
 # ------------------------------------------------------- collections as tables
 
 
-def _table(collection: ir.Collection, values: Values) -> _Table:
+def _sql_names(names: Sequence[str]) -> dict[str, str]:
+    """Their names in SQL, which takes no notice of case and keeps `sqlite_` to itself."""
+    taken: set[str] = set()
+    found: dict[str, str] = {}
+    for name in names:
+        sql = f"~{name}" if name.lower().startswith("sqlite_") else name
+        while sql.lower() in taken:
+            sql += "~"
+        taken.add(sql.lower())
+        found[name] = '"' + sql.replace('"', '""') + '"'
+    return found
+
+
+def _table(collection: ir.Collection, table: str, values: Values) -> _Table:
     columns = tuple(_column(one.type, values) for one in collection.columns)
-    names = [_quoted(one.name) for one in collection.columns]
-    keys = [_quoted(one.name) for one in collection.columns if one.key]
+    sql_names = _sql_names([one.name for one in collection.columns])
+    names = list(sql_names.values())
+    keys = [sql_names[one.name] for one in collection.columns if one.key]
     if not keys and not any(isinstance(one.type, ir.Lattice) for one in collection.columns):
         keys = names
     parts = [
@@ -176,7 +190,6 @@ def _table(collection: ir.Collection, values: Values) -> _Table:
     ]
     if keys:
         parts.append(f"PRIMARY KEY ({', '.join(keys)})")
-    table = _quoted(collection.name)
     matches = " AND ".join(f"{name} IS ?" for name in names)
     return _Table(
         collection.name,
@@ -186,10 +199,6 @@ def _table(collection: ir.Collection, values: Values) -> _Table:
         f"DELETE FROM {table} WHERE {matches}",
         columns,
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 _PLAIN: dict[str, str] = {

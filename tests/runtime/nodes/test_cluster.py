@@ -16,10 +16,12 @@ import psutil
 import pytest
 
 from bloomish.runtime.cluster import StartFailed, launch
+from bloomish.runtime.evaluators import engine_built
 from bloomish.runtime.host import Change, HostFault, NodeGone, connect
 from tests.runtime.nodes.certificates import write_certificates
 from tests.runtime.nodes.support import HERE, WEATHER, Peer, counted, counter, going, until
 
+EVALUATORS = ["reference", *(["engine"] if engine_built() else [])]
 TIMERS = str(HERE / "timers.py")
 
 
@@ -257,6 +259,37 @@ async def test_a_killed_node_restarts_from_its_last_committed_tick(tmp_path: Pat
             50,
             "fine",
         )
+
+
+@pytest.mark.parametrize("evaluator", EVALUATORS)
+@going
+async def test_values_of_every_sort_pass_through_hosts_and_the_disk(
+    tmp_path: Path, evaluator: str
+) -> None:
+    first = ("x", (1, "q", None, True, 2.0), {1, 2}, {3: 3}, ({1: "a"}, True))
+    second = ("x", b"\0", {5}, {4: 3, 3: 1}, ({2: "b"}, False))
+    merged = ("x", frozenset({1, 2, 5}), ((3, 3), (4, 3)), (((1, "a"), (2, "b")), True))
+    anything = [("x", b"\0"), ("x", (1, "q", None, True, 2.0))]
+    for restarted in (False, True):
+        async with launch(HERE / "lattices.py", data=tmp_path, evaluator=evaluator) as cluster:
+            async with cluster.connect("keeper-0") as node:
+                shown = node.changes("shown")
+                if restarted:
+                    assert [one.row for one in await shown.take(1)] == [merged]
+                else:
+                    await node.insert("put", [first])
+                    await node.insert("put", [second])
+                    changes = await shown.take(3)
+                    assert [(one.added, one.row[1]) for one in changes] == [
+                        (True, frozenset({1, 2})),
+                        (False, frozenset({1, 2})),
+                        (True, frozenset({1, 2, 5})),
+                    ]
+                    assert changes[2].row == merged
+                assert await node.contents("kept") == [merged]
+                assert repr(sorted(await node.contents("anything"), key=repr)) == repr(
+                    sorted(anything, key=repr)
+                )
 
 
 @going

@@ -208,6 +208,21 @@ def test_a_store_in_use_or_torn_is_named(tmp_path: Path) -> None:
         store.tables()
 
 
+def test_names_that_sql_takes_for_one_or_for_its_own(tmp_path: Path) -> None:
+    names = ["kept", "Kept", "KEPT", "sqlite_x", "bloomish", "select", 'a"b']
+    columns = (("a", INT, True), ("A", INT, False), ("order", INT, False))
+    program = ir.Program("Names", tuple(durable(name, *columns) for name in names), ())
+    store = opened(tmp_path / "x.sqlite", program=program)
+    rows: dict[str, list[tuple[object, ...]]] = {
+        name: [(place, place + 1, place + 2)] for place, name in enumerate(names)
+    }
+    store.commit(Tick(1, durable={name: ([], some) for name, some in rows.items()}))
+    store.close()
+    store = opened(tmp_path / "x.sqlite", program=program)
+    assert store.tables() == rows
+    store.close()
+
+
 def test_a_commit_that_fails_leaves_nothing_of_the_tick(tmp_path: Path) -> None:
     file = tmp_path / "x.sqlite"
     store = opened(file)
