@@ -1,0 +1,1 @@
+"""Protocols with their properties: what must never be, and what must come about."""
