@@ -18,7 +18,7 @@ from bloomish.analysis.inference import Inference
 from bloomish.analysis.result import Report
 from bloomish.externals import Externals
 from tests.analysis.mutants import NODES, arrivals, mutant
-from tests.analysis.schedules import Judge, Run, disturbed, partitions, run
+from tests.analysis.schedules import NODE, Judge, Run, disturbed, partitions, run
 
 CEILING = 0.35
 """The share may fall below this and must not rise above."""
@@ -93,8 +93,8 @@ def _outcome(judge: Judge, done: Run, report: Report) -> dict[str, object]:
         if verdict.kind == "channel":
             found[name] = judge.merged(name, done.sent.get(name, set()))
         elif verdict.kind == "output":
-            ever = (row for contents in done.contents for row in contents[name])
+            ever = (row for contents in done.contents for row in contents[NODE, name])
             found[name] = judge.merged(name, ever)
         else:
-            found[name] = done.contents[-1][name]
+            found[name] = done.contents[-1][NODE, name]
     return found

@@ -8,7 +8,7 @@ leave the shape and lose its ground, which is what a refinement must notice.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bloomish import Program, ir
@@ -53,9 +53,12 @@ def _is_valid(program: ir.Program) -> bool:
     return True
 
 
-def arrivals(program: ir.Program, external: frozenset[str], rng: random.Random) -> list[
-    tuple[str, Row]
-]:  # fmt: skip
+def arrivals(
+    program: ir.Program,
+    external: frozenset[str],
+    rng: random.Random,
+    nodes: Sequence[str] = NODES[:1],
+) -> list[tuple[str, Row]]:
     """Up to three rows from outside, one per key where there is a key."""
     sources = [c for c in program.collections if c.name in external]
     found: dict[tuple[str, Row], tuple[str, Row]] = {}
@@ -63,7 +66,7 @@ def arrivals(program: ir.Program, external: frozenset[str], rng: random.Random) 
         collection = rng.choice(sources)
         row = tuple(_value(column.type, rng) for column in collection.columns)
         if collection.kind == "channel":
-            row = (NODES[0], *row[1:])
+            row = (rng.choice(nodes), *row[1:])
         promised = {
             name
             for one in program.assumptions

@@ -1,8 +1,8 @@
 """Many schedules of the same messages on the reference evaluator, and what each mode promises.
 
 A schedule is an ordered partition of the arrivals into ticks, with duplicates
-and empty ticks; what the node sends to itself comes back at a tick of its own
-choosing, at least once.  The modes of the analyzer are promises about every
+and empty ticks; what nodes send to each other and to themselves comes at a tick
+of its own choosing, at least once.  The modes of the analyzer are promises about every
 collection of the program: `broken` says which of them a set of runs breaks.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from zlib import crc32
 
 from bloomish import ir
 from bloomish.analysis.inference import Inference
@@ -23,15 +24,17 @@ from bloomish.values import Values
 
 Arrival = tuple[str, Row]
 Schedule = Sequence[Sequence[Arrival]]
+Place = tuple[str, str]
+"""A node and a collection at it."""
 NODE = "node-0"
 LIMIT = 40
 
 
 @dataclass
 class Run:
-    """What one schedule did: contents per tick, all rows sent, and whether it came to rest."""
+    """What one schedule did: contents per round, all rows sent, and whether it came to rest."""
 
-    contents: list[dict[str, frozenset[Row]]] = field(default_factory=list)
+    contents: list[dict[Place, frozenset[Row]]] = field(default_factory=list)
     sent: dict[str, set[Row]] = field(default_factory=dict)
     quiet: bool = False
     failed: TickFailed | None = None
@@ -44,70 +47,113 @@ def run(
     rng: random.Random,
     rosters: dict[str, tuple[str, ...]],
     saturated: bool = False,
+    nodes: Sequence[str] = (NODE,),
 ) -> Run:
     """One run.  `saturated`: everything that ever came comes again at every tick."""
-    node = Reference(program, externals, node=NODE, rosters=rosters)
-    wires = {c.wire or c.name: c.name for c in program.collections if c.kind == "channel"}
-    beats = [c.name for c in program.collections if c.kind == "periodic"]
-    result = Run()
-    waiting: dict[Arrival, None] = {}
-    seen: dict[Arrival, None] = {}
-    firings = 0
-    names = [c.name for c in program.collections]
+    return _World(program, externals, rng, rosters, saturated, nodes).run(schedule)
 
-    def tick(batch: Iterable[Arrival]) -> bool:
-        for collection, row in batch:
-            seen[collection, row] = None
-            node.insert(collection, [row])
-        if saturated:
-            for collection, row in seen:
-                node.insert(collection, [row])
-        done = node.tick(now=rng.choice((0.0, 1.0, 2.5)))
-        result.contents.append({name: frozenset(node.contents(name)) for name in names})
-        moved = False
-        for to, wire, row in node.sends():
-            channel = wires[wire]
-            if row not in result.sent.setdefault(channel, set()):
-                result.sent[channel].add(row)
-                moved = True
-            if to == NODE and (channel, row) not in seen:
-                waiting[channel, row] = None
-        return done.again or moved
 
-    def fired() -> list[Arrival]:
-        nonlocal firings
-        firings += 1
-        return [(beat, (firings,)) for beat in beats]
+class _World:
+    """Nodes that tick in rounds, and the messages between them.
 
-    try:
-        tick(())
-        for batch in schedule:
-            back = [one for one in waiting if rng.random() < 0.5]
-            for one in back:
-                if rng.random() < 0.8:
-                    del waiting[one]
-            due = fired() if rng.random() < 0.4 else []
-            tick([*batch, *back, *due])
-            if rng.random() < 0.2:
-                tick(())
+    An arrival over a channel goes to the node that it is addressed to, one into
+    an input to a node that the row decides; rows for other nodes are lost.
+    """
+
+    def __init__(
+        self,
+        program: ir.Program,
+        externals: Externals,
+        rng: random.Random,
+        rosters: dict[str, tuple[str, ...]],
+        saturated: bool,
+        nodes: Sequence[str],
+    ) -> None:
+        self.nodes = {
+            name: Reference(program, externals, node=name, rosters=rosters) for name in nodes
+        }
+        self.rng, self.saturated = rng, saturated
+        self.names = [c.name for c in program.collections]
+        self.wires = {c.wire or c.name: c.name for c in program.collections if c.kind == "channel"}
+        self.beats = [c.name for c in program.collections if c.kind == "periodic"]
+        self.result = Run()
+        self.waiting: dict[Arrival, None] = {}
+        self.seen: dict[Arrival, None] = {}
+        self.firings = 0
+
+    def run(self, schedule: Schedule) -> Run:
+        try:
+            self.round(())
+            for batch in schedule:
+                back = [one for one in self.waiting if self.rng.random() < 0.5]
+                for one in back:
+                    if self.rng.random() < 0.8:
+                        del self.waiting[one]
+                self.round([*batch, *back], self.rng.random() < 0.4)
+                if self.rng.random() < 0.2:
+                    self.round(())
+            self.come_to_rest()
+        except TickFailed as failed:
+            self.result.failed = failed
+        return self.result
+
+    def come_to_rest(self) -> None:
+        """Deliver what is under way, one by one or at once, until nothing changes."""
         for _ in range(LIMIT):
-            back = list(waiting)
-            if rng.random() < 0.5:
-                rng.shuffle(back)
+            back = list(self.waiting)
+            if self.rng.random() < 0.5:
+                self.rng.shuffle(back)
                 back = back[:1]
             for one in back:
-                del waiting[one]
-            busy = tick([*back, *fired()])
-            busy = tick(()) or busy
-            if not busy and not waiting and _still(result, beats):
-                result.quiet = True
+                del self.waiting[one]
+            busy = self.round(back, True)
+            busy = self.round(()) or busy
+            if not busy and not self.waiting and _still(self.result):
+                self.result.quiet = True
                 break
-    except TickFailed as failed:
-        result.failed = failed
-    return result
+
+    def destination(self, arrival: Arrival) -> str:
+        name, row = arrival
+        if name in self.wires.values():
+            return str(row[0])
+        known = sorted(self.nodes)
+        return known[crc32(repr(row).encode()) % len(known)]
+
+    def round(self, batch: Sequence[Arrival], fire: bool = False) -> bool:
+        """One tick of every node; whether there is more to do."""
+        for arrival in batch:
+            self.seen[arrival] = None
+        arriving = list(self.seen) if self.saturated else batch
+        self.firings += fire
+        busy = False
+        contents: dict[Place, frozenset[Row]] = {}
+        for address, node in self.nodes.items():
+            for name, row in arriving:
+                if self.destination((name, row)) == address:
+                    node.insert(name, [row])
+            for beat in self.beats if fire else ():
+                node.insert(beat, [(self.firings,)])
+            busy |= node.tick(now=self.rng.choice((0.0, 1.0, 2.5))).again
+            for name in self.names:
+                contents[address, name] = frozenset(node.contents(name))
+        for node in self.nodes.values():
+            busy |= self.send(node)
+        self.result.contents.append(contents)
+        return busy
+
+    def send(self, node: Reference) -> bool:
+        moved = False
+        for to, wire, row in node.sends():
+            name = self.wires[wire]
+            if row not in self.result.sent.setdefault(name, set()):
+                self.result.sent[name].add(row)
+                moved = True
+            if to in self.nodes and (name, row) not in self.seen:
+                self.waiting[name, row] = None
+        return moved
 
 
-def _still(result: Run, beats: list[str]) -> bool:
+def _still(result: Run) -> bool:
     """Three rounds of an empty tick and a firing changed nothing that lasts."""
     ends = result.contents[::-1][:6:2]
     return len(ends) == 3 and ends[0] == ends[1] == ends[2]
@@ -188,21 +234,22 @@ class Judge:
 
     def broken(self, runs: Sequence[Run], full: Run) -> str:
         """The first promise that these runs break, "" if they keep all."""
-        for collection in self.program.collections:
-            name = collection.name
-            why = self._broken(name, runs, full)
+        for place in runs[0].contents[0]:
+            why = self._broken(place, runs, full)
             if why:
-                return f"{name} ({self.modes[name].word}): {why}"
+                return f"{place[1]} ({self.modes[place[1]].word}) at {place[0]}: {why}"
         return ""
 
-    def _broken(self, name: str, runs: Sequence[Run], full: Run) -> str:
+    def _broken(self, place: Place, runs: Sequence[Run], full: Run) -> str:
+        name = place[1]
         mode = self.modes[name]
-        histories = [[contents[name] for contents in run.contents] for run in runs]
+        histories = [[contents[place] for contents in run.contents] for run in runs]
         unions = [
             self.merged(name, (row for content in history for row in content))
             for history in histories
         ]
-        if name in self.inference.system.external or name.startswith("beat"):
+        system = self.inference.system
+        if name in system.external or system.nodes[name].kind == "periodic":
             return ""
         if mode is CONST:
             contents = {content for history in histories for content in history}
@@ -227,7 +274,7 @@ class Judge:
                 other = next(one for one in whole if one != whole[0])
                 return f"its rows are {whole[0]} or {other}"
         if mode is PART:
-            ever = [row for contents in full.contents for row in contents[name]]
+            ever = [row for contents in full.contents for row in contents[place]]
             ever += list(full.sent.get(name, ()))
             for run, history in zip(runs, histories, strict=True):
                 rows = [row for content in history for row in content]

@@ -22,8 +22,8 @@ from bloomish.analysis.inference import Inference, infer
 from bloomish.externals import Externals
 from bloomish.runtime.evaluator import Row
 from tests.analysis.alarms import CEILING, ROSTERS, false_alarms
-from tests.analysis.mutants import arrivals, mutant
-from tests.analysis.schedules import Judge, Run, disturbed, partitions, run
+from tests.analysis.mutants import NODES, arrivals, mutant
+from tests.analysis.schedules import NODE, Judge, Run, disturbed, partitions, run
 from tests.runtime.randomprograms import Features, cases
 
 SCHEDULES = 8
@@ -36,6 +36,7 @@ def verify(
     externals: Externals | None = None,
     rosters: dict[str, tuple[str, ...]] | None = None,
     schedules: int = SCHEDULES,
+    nodes: Sequence[str] = (NODE,),
 ) -> str:
     """Fails if some schedule breaks a promise.  "kept", or why the runs prove nothing."""
     inference = infer(System(program))
@@ -46,14 +47,14 @@ def verify(
     runs: list[Run] = []
     for schedule in ordered[:schedules]:
         for one in (schedule, disturbed(schedule, rng)):
-            done = run(program, externals, one, rng, rosters)
+            done = run(program, externals, one, rng, rosters, nodes=nodes)
             if done.failed is not None:
                 assert _is_known_to_fail(inference, done), done.failed
                 return "a tick fails, as flagged"
             if not done.quiet:
                 return "never at rest"
             runs.append(done)
-    full = run(program, externals, [list(rows)] * 4, rng, rosters, saturated=True)
+    full = run(program, externals, [list(rows)] * 4, rng, rosters, True, nodes)
     if full.failed is not None or not full.quiet:
         return "never at rest"
     broken = Judge(inference, program, externals).broken(runs, full)
@@ -98,6 +99,14 @@ def test_mutants_of_the_micro_programs_keep_their_promises(seed: int) -> None:
     program = mutant(seed)
     rows = arrivals(program, System(program).external, random.Random(seed))
     _conclude(verify(program, rows, seed))
+
+
+@COMMON
+@given(st.integers(0, 1 << 40))
+def test_mutants_on_two_nodes_keep_their_promises(seed: int) -> None:
+    program = mutant(seed)
+    rows = arrivals(program, System(program).external, random.Random(seed), NODES)
+    _conclude(verify(program, rows, seed, schedules=5, nodes=NODES))
 
 
 @COMMON
