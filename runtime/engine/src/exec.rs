@@ -567,7 +567,17 @@ impl<'a, 'e> Exec<'a, 'e> {
         }
         let start = self.out.len();
         for arg in self.head {
-            match arg.value.eval(&self.regs, self.env) {
+            // a bottom makes no row before its column is asked whether it fits
+            let value = match &arg.value {
+                Expr::Conform(type_, misfit, inner) if arg.known => {
+                    match inner.eval(&self.regs, self.env) {
+                        Ok(word) if word != NONE => self.env.conform(word, type_, *misfit),
+                        other => other,
+                    }
+                }
+                value => value.eval(&self.regs, self.env),
+            };
+            match value {
                 Ok(NONE) if arg.known => {
                     self.out.truncate(start);
                     return Ok(false);

@@ -222,6 +222,9 @@ impl Node {
 
     /// Takes a frame if all of it is plainly right: (rows, sender).
     fn take_frame(&mut self, frame: &[u8]) -> Option<(usize, String)> {
+        if frame.len() > wire::LARGEST {
+            return None;
+        }
         let plan = Arc::clone(&self.engine.plan);
         let engine = &mut self.engine;
         let marks: Vec<usize> = engine.arrivals.iter().map(Vec::len).collect();

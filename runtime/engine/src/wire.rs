@@ -12,6 +12,8 @@ use crate::values::{bool_word, Value, Word, NONE};
 pub const VERSION: u8 = 1;
 /// Arrays within arrays, from the network.
 const DEEPEST: usize = 64;
+/// Frames above this size are refused unread, as the `Evaluator` interface has it.
+pub const LARGEST: usize = 16 << 20;
 
 pub fn put_int(out: &mut Vec<u8>, value: i64) {
     match value {
@@ -351,7 +353,7 @@ impl<'b> Reader<'b> {
 
     fn items(&mut self, interner: &mut Interner, length: usize, depth: usize) -> Taken<Word> {
         // Each item takes a byte at least: a length beyond the frame is a lie.
-        if depth > DEEPEST || length > self.bytes.len() {
+        if depth >= DEEPEST || length > self.bytes.len() {
             return Err(Odd);
         }
         let mut items = Vec::with_capacity(length);
