@@ -157,6 +157,14 @@ def demo(actions: int | None, evaluator: str, form: str) -> int:
 @bloomish.command()
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @click.option("--nodes", metavar="A,B,C", default="", help="The nodes, by name (.ded).")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Made-up rows for each input, at the first tick (Python programs).",
+)
+@click.option("--feed", "feeds", multiple=True, metavar="[WHO:]INPUT=FILE", help="As in run.")
 @click.option("--eot", type=click.IntRange(min=1), required=True, help="The last tick.")
 @click.option(
     "--eff",

@@ -13,8 +13,10 @@ import click
 
 from bloomish import ir
 from bloomish.errors import BloomishError
-from bloomish.readers.dedalus import Reading, read_dedalus
+from bloomish.readers.dedalus import read_dedalus
+from bloomish.runtime.feeds import parse_feed
 from bloomish.runtime.sim.ldfi.faults import Bounds, CrashMode
+from bloomish.runtime.sim.ldfi.global_program import global_program
 from bloomish.runtime.sim.ldfi.report import (
     CERTIFIED,
     COUNTEREXAMPLE,
@@ -24,6 +26,8 @@ from bloomish.runtime.sim.ldfi.report import (
     word,
 )
 from bloomish.runtime.sim.ldfi.search import Attack, Verdict
+from bloomish.runtime.sim.stage import stage_of
+from bloomish.runtime.sim.workload import fed, systematic
 
 STOPPED_STATUS = 3
 
@@ -33,6 +37,8 @@ class Options:
     """What the command line gives."""
 
     nodes: str
+    rows: int
+    feeds: Sequence[str]
     eot: int
     eff: int
     crashes: int
@@ -46,13 +52,10 @@ class Options:
 
 def ldfi(targets: Sequence[str], options: Options) -> int:
     """0: certified within the bounds; 1: counterexample; 3: stopped at `--limit`."""
-    reading = _read(targets)
-    nodes = tuple(dict.fromkeys(name.strip() for name in options.nodes.split(",") if name.strip()))
-    if not nodes:
-        raise BloomishError("--nodes names no node; write --nodes a,b,c")
+    program, nodes, told = _program(targets, options)
     bounds = Bounds(nodes, options.eot, options.eff, options.crashes, options.mode)
-    warnings = [*map(str, reading.warnings), *_strangers(reading.program, bounds)]
-    attack = Attack(reading.program, bounds, options.limit)
+    warnings = [*told, *_strangers(program, bounds)]
+    attack = Attack(program, bounds, options.limit)
     verdict = _exhaust(attack) if options.exhaustive else attack.search()
     if options.form == "json":
         click.echo(json.dumps(as_json(verdict, warnings), ensure_ascii=False, indent=2))
@@ -71,11 +74,25 @@ def _exhaust(attack: Attack) -> Verdict:
     return exhaust(attack)
 
 
-def _read(targets: Sequence[str]) -> Reading:
-    others = [target for target in targets if not target.endswith(".ded")]
-    if others:
-        raise BloomishError(f"{others[0]}: ldfi reads .ded files")
-    return read_dedalus([Path(target) for target in targets])
+def _program(
+    targets: Sequence[str], options: Options
+) -> tuple[ir.Program, tuple[str, ...], list[str]]:
+    """The program over all nodes, the nodes, and the reader's warnings."""
+    nodes = tuple(dict.fromkeys(name.strip() for name in options.nodes.split(",") if name.strip()))
+    if all(target.endswith(".ded") for target in targets):
+        if not nodes:
+            raise BloomishError("--nodes names no node; write --nodes a,b,c")
+        reading = read_dedalus([Path(target) for target in targets])
+        return reading.program, nodes, list(map(str, reading.warnings))
+    if len(targets) > 1:
+        raise BloomishError("several targets are for .ded files, which make one program together")
+    stage = stage_of(targets[0], nodes)
+    inserts = systematic(stage, options.rows)
+    if options.feeds:
+        if stage.declared is None:
+            raise BloomishError("--feed needs a cluster or a single node")
+        inserts = fed([parse_feed(text, stage.declared) for text in options.feeds], 1)
+    return global_program(stage, inserts, options.eot), stage.nodes, []
 
 
 def _strangers(program: ir.Program, bounds: Bounds) -> list[str]:
@@ -101,7 +118,12 @@ def _strangers(program: ir.Program, bounds: Bounds) -> list[str]:
 
 
 def _command(targets: Sequence[str], options: Options) -> str:
-    parts = ["bloomish", "ldfi", *targets, "--nodes", options.nodes]
+    parts = ["bloomish", "ldfi", *targets]
+    parts += ["--nodes", options.nodes] if options.nodes else []
+    for text in options.feeds:
+        parts += ["--feed", text]
+    if options.rows != 1:
+        parts += ["--rows", str(options.rows)]
     parts += ["--eot", str(options.eot), "--eff", str(options.eff)]
     parts += ["--crashes", str(options.crashes), "--crash", options.mode]
     if options.exhaustive:

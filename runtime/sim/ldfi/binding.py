@@ -34,6 +34,11 @@ def evaluate(expression: ir.HeadArg, binding: Mapping[str, Any]) -> Any:
         if left is FREE or right is FREE:
             return FREE
         return _OPERATIONS[expression.op](left, right)
+    if isinstance(expression, ir.Unary):
+        operand = evaluate(expression.operand, binding)
+        if operand is FREE:
+            return FREE
+        return -operand if expression.op == "-" else not operand
     return FREE
 
 
@@ -41,7 +46,12 @@ _OPERATIONS: dict[str, Any] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
     "div": divide,
+    "and": lambda a, b: a and b,
+    "or": lambda a, b: a or b,
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
     "<": less,

@@ -20,7 +20,7 @@ from bloomish.runtime.sim.ldfi.binding import Binding, of_head, of_match, patter
 from bloomish.runtime.sim.ldfi.faults import Bounds, Crash, Fault, Faults, Omission, crash_times
 from bloomish.runtime.sim.ldfi.forward import Fired
 from bloomish.runtime.sim.ldfi.gains import Gains, Rules
-from bloomish.runtime.sim.ldfi.joins import Match
+from bloomish.runtime.sim.ldfi.joins import Match, Row
 from bloomish.runtime.sim.ldfi.lineage import Fact, Lineage, critical, subgoals
 from bloomish.runtime.sim.ldfi.needs import Needs
 
@@ -56,10 +56,25 @@ class Formula:
 
     # ------------------------------------------------------------------ goals
 
-    def require(self, goals: Iterable[Lit]) -> bool:
-        """One of these must come about; False if none can."""
-        root = [goal for goal in goals if goal is not None]
-        self.clauses.append(root)
+    def missed(self, post: Fact, needs: Needs) -> Lit:
+        """`post` does not hold though what `pre` needs does."""
+        falsified = self.falsified(post)
+        if falsified is None or post in needs.facts:
+            return None
+        return self._goal(falsified, needs)
+
+    def excuse_lost(self, pre: Fact) -> Lit:
+        """`pre`, which does not hold, comes to hold."""
+        gained = self.gains.gained(pre.collection, pre.row, pre.time)
+        return None if gained is None else self._goal(gained, Needs())
+
+    def _goal(self, comes_about: int, needs: Needs) -> int:
+        self._goals.append((goal := self.fresh(), needs))
+        self.clauses.append([-goal, comes_about])
+        return goal
+
+    def write(self) -> None:
+        """Writes the clauses of all that has been asked for."""
         while self._pending:
             variable, parts = self._pending.pop()
             for part in parts():
@@ -73,16 +88,6 @@ class Formula:
                 if isinstance(fault, Crash) and fault.node in needs.up
             ]
             self.clauses += [[-goal, -variable] for variable in (*names, *crashes)]
-        return bool(root) and bool(self.variables)
-
-    def missed(self, post: Fact, needs: Needs) -> Lit:
-        """`post` does not hold though what `pre` needs does."""
-        falsified = self.falsified(post)
-        if falsified is None or post in needs.facts:
-            return None
-        self._goals.append((goal := self.fresh(), needs))
-        self.clauses.append([-goal, falsified])
-        return goal
 
     def falsified(self, fact: Fact) -> Lit:
         """The fact does not hold."""
@@ -166,17 +171,20 @@ class Formula:
 
     # ----------------------------------------------------------------- models
 
-    def minimal_models(self) -> Iterator[Faults]:
-        """Minimal sets of further faults under which a goal may fail, each once."""
+    def minimal_models(self, goals: Sequence[tuple[Row, int]]) -> Iterator[tuple[Row, Faults]]:
+        """Minimal sets of further faults under which a goal may fail, goal by goal."""
         faults = {variable: fault for fault, variable in self.variables.items()}
+        if not faults:
+            return
         with Solver(name="g4", bootstrap_with=self.clauses) as solver:
             solver.add_clause(list(faults))
             self._limit_crashes(solver)
             solver.set_phases([-variable for variable in faults])
-            while solver.solve():
-                chosen = self._shrink(solver, _true(solver, faults), faults)
-                yield frozenset(faults[variable] for variable in chosen)
-                solver.add_clause([-variable for variable in chosen])
+            for row, goal in goals:
+                while solver.solve(assumptions=[goal]):
+                    chosen = self._shrink(solver, goal, _true(solver, faults), faults)
+                    yield row, frozenset(faults[variable] for variable in chosen)
+                    solver.add_clause([-goal, *(-variable for variable in chosen)])
 
     def _limit_crashes(self, solver: Solver) -> None:
         """A node crashes once; at most `budget` nodes do.
@@ -201,12 +209,15 @@ class Formula:
                 solver.add_clause(clause)
 
     @staticmethod
-    def _shrink(solver: Solver, chosen: set[int], faults: Mapping[int, Fault]) -> set[int]:
+    def _shrink(
+        solver: Solver, goal: int, chosen: set[int], faults: Mapping[int, Fault]
+    ) -> set[int]:
         """Drops faults one by one as long as a model remains within the rest."""
         for variable in sorted(chosen):
             if variable in chosen and len(chosen) > 1:
                 rest = chosen - {variable}
-                if solver.solve(assumptions=[-other for other in faults if other not in rest]):
+                absent = [-other for other in faults if other not in rest]
+                if solver.solve(assumptions=[goal, *absent]):
                     chosen = _true(solver, faults)
         return chosen
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import fsum
 from typing import Any
 
 from bloomish import ir
@@ -238,11 +239,12 @@ def _find(rule: CompiledRule, step: Step, alive: frozenset[str]) -> list[Match]:
         ) from None
 
 
-_FUNCTIONS: dict[str, Callable[[Iterable[Any]], Any]] = {
+_FUNCTIONS: dict[str, Callable[[Sequence[Any]], Any]] = {
     "count": lambda values: len(set(values)),
     "max": lambda values: max(values, key=order_key),
     "min": lambda values: min(values, key=order_key),
     "sum": sum,
+    "avg": lambda values: fsum(values) / len(values),
 }
 
 

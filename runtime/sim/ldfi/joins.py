@@ -227,9 +227,9 @@ class _Writer:
         if len(plain) == len(self.rule.args):
             return _tuple(plain)
         values = [
-            self.code(arg.value)
+            self.used() if arg.value is None else self.code(arg.value)
             for arg in self.rule.args
-            if isinstance(arg, ir.Aggregate) and arg.value is not None
+            if isinstance(arg, ir.Aggregate)
         ]
         return f"({_tuple(plain)}, {_tuple(values)})"
 
@@ -250,6 +250,8 @@ class _Writer:
             return expression.name in self.bound
         if isinstance(expression, ir.Binary):
             return self.ready(expression.left) and self.ready(expression.right)
+        if isinstance(expression, ir.Unary):
+            return self.ready(expression.operand)
         return True
 
     def code(self, expression: ir.Expr) -> str:
@@ -262,11 +264,13 @@ class _Writer:
             if expression.op == "div":
                 return f"div({left}, {right})"
             if expression.op in ("<", ">="):
-                return f"{'not ' if expression.op == '>=' else ''}less({left}, {right})"
+                return f"({'not ' if expression.op == '>=' else ''}less({left}, {right}))"
             if expression.op in (">", "<="):
-                return f"{'not ' if expression.op == '<=' else ''}less({right}, {left})"
+                return f"({'not ' if expression.op == '<=' else ''}less({right}, {left}))"
             return f"({left} {expression.op} {right})"
-        raise ProgramError(self.rule.span, f"{type(expression).__name__} is not Dedalus")
+        if isinstance(expression, ir.Unary):
+            return f"({expression.op} {self.code(expression.operand)})"
+        raise ProgramError(self.rule.span, f"{type(expression).__name__} in a rule of Dedalus")
 
 
 def location(rule: ir.Rule) -> ir.Expr:
@@ -287,6 +291,10 @@ def divide(left: int, right: int) -> int:
 
 def less(left: object, right: object) -> bool:
     """Value order; numbers and strings of one kind by themselves."""
-    if type(left) is type(right):
+    if (
+        type(left) is type(right)
+        or isinstance(left, int | float)
+        and isinstance(right, int | float)
+    ):
         return left < right  # type: ignore[operator,no-any-return]
     return order_key(left) < order_key(right)

@@ -79,7 +79,7 @@ def critical(fired: Fired) -> list[list[Match]]:
     )
     for place, aggregate in enumerate(rule.aggregates):
         result = next(results)
-        if aggregate.name == "sum":
+        if aggregate.name in ("sum", "avg"):
             sets += [[member] for member in fired.members]
             continue
         by_value: dict[object, list[Match]] = defaultdict(list)

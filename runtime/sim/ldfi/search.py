@@ -1,15 +1,15 @@
 """The loop: run, ask the formula for minimal fault sets, run those.
 
-First in, first out.  A fault set that leaves every goal standing is extended
-by what falsifies a goal of the run under it.  The search ends with a run that
-violates the specification, or with no fault set left to try.
+First in, first out.  A fault set that was to falsify a goal and leaves it
+standing is extended by what falsifies that goal in the run under it; goals do
+not multiply each other's fault sets.  The search ends with a run that violates
+the specification, or with no fault set left to try.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bloomish import ir
 from bloomish.order import order_key
@@ -23,7 +23,7 @@ from bloomish.runtime.sim.ldfi.faults import (
     in_order,
     without_subsumed,
 )
-from bloomish.runtime.sim.ldfi.formula import Formula, Lit
+from bloomish.runtime.sim.ldfi.formula import Formula
 from bloomish.runtime.sim.ldfi.forward import Run, forward
 from bloomish.runtime.sim.ldfi.gains import Rules
 from bloomish.runtime.sim.ldfi.joins import Row
@@ -58,10 +58,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Hypothesis:
-    """`since`: per crashed node, the last tick at which it was known to send
-    before its crash; a crash anywhere in between was taken to be the same."""
+    """Faults that may falsify a goal.
+
+    `since`: per crashed node, the last tick at which it was known to send
+    before its crash; a crash anywhere in between was taken to be the same.
+    """
 
     faults: Faults
+    goal: Row
     since: tuple[tuple[str, int], ...] = ()
 
 
@@ -94,57 +98,75 @@ class Attack:
     def search(self) -> Verdict:
         """Counterexample or certificate."""
         representative = canonical(renamings(self.code, self.bounds))
-        seen = {NO_FAULTS}
-        queue: deque[_Hypothesis] = deque()
-        pending = self.extensions(self.good, _Hypothesis(NO_FAULTS))
-        while True:
-            for hypothesis in pending:
-                faults = without_subsumed(hypothesis.faults, self.bounds.mode)
-                name = representative(faults)
-                if name in seen:
+        run_already = {NO_FAULTS}
+        asked: set[tuple[Faults, Row]] = set()
+        queue: dict[Faults, list[_Hypothesis]] = {
+            NO_FAULTS: [_Hypothesis(NO_FAULTS, goal) for goal in self.verdict.goals]
+        }
+        while queue:
+            faults = next(iter(queue))
+            waiting = queue.pop(faults)
+            run = forward(self.code, self.bounds, faults, self.good)
+            for one in self.extensions(run, waiting):
+                more = without_subsumed(one.faults, self.bounds.mode)
+                question = representative(more, one.goal)
+                if question in asked:
                     continue
-                if self.limit is not None and self.verdict.runs >= self.limit:
-                    self.verdict.complete = False
-                    self.warn(f"stopped after {self.limit} runs: not every fault set was tried")
-                    return self.verdict
-                seen.add(name)
-                self.verdict.hypotheses += 1
-                run = self.run(faults)
-                missed = violations(run, self.verdict.goals, self.bounds.eot)
-                if missed:
-                    self.verdict.counterexample = self.shrink(faults, run, missed)
-                    return self.verdict
-                queue.append(_Hypothesis(faults, hypothesis.since))
-            if not queue:
-                return self.verdict
-            current = queue.popleft()
-            run = forward(self.code, self.bounds, current.faults, self.good)
-            pending = self.extensions(run, current)
+                asked.add(question)
+                if question[0] not in run_already:
+                    run_already.add(question[0])
+                    if self.is_spent() or self.violates(more):
+                        return self.verdict
+                queue.setdefault(more, []).append(replace(one, faults=more))
+        return self.verdict
 
-    def extensions(self, run: Run, hypothesis: _Hypothesis) -> Iterator[_Hypothesis]:
-        """Fault sets to try next, given a run that is good."""
-        yield from self.variants(run, hypothesis)
+    def is_spent(self) -> bool:
+        """Has the limit of runs been reached?"""
+        if self.limit is None or self.verdict.runs < self.limit:
+            return False
+        self.verdict.complete = False
+        self.warn(f"stopped after {self.limit} runs: not every fault set was tried")
+        return True
+
+    def violates(self, faults: Faults) -> bool:
+        """Runs a fault set; a violation becomes the counterexample."""
+        self.verdict.hypotheses += 1
+        run = self.run(faults)
+        missed = violations(run, self.verdict.goals, self.bounds.eot)
+        if missed:
+            self.verdict.counterexample = self.shrink(faults, run, missed)
+        return bool(missed)
+
+    def extensions(self, run: Run, waiting: Sequence[_Hypothesis]) -> Iterator[_Hypothesis]:
+        """Fault sets to try next, given a run that is good, for the goals that were
+        to fail in it."""
+        for one in waiting:
+            yield from self.variants(run, one)
         post, pre = run.rows(POST, self.bounds.eot), run.rows(PRE, self.bounds.eot)
         times = self.crash_ticks(run)
         lineage = Lineage(run)
         formula = Formula(lineage, self.rules, self.bounds, times)
         necessity = Necessity(lineage, self.rules)
-        goals: list[Lit] = []
-        for row in self.verdict.goals:
-            if row in post:
-                needs = necessity.of(Fact(PRE, row, self.bounds.eot))
-                goals.append(formula.missed(Fact(POST, row, self.bounds.eot), needs))
-            elif row not in pre:  # missed, but excused: until `pre` holds it again
-                goals.append(formula.gains.gained(PRE, row, self.bounds.eot))
-        if not formula.require(goals):
-            return
-        for more in formula.minimal_models():
-            since = hypothesis.since + tuple(
+        goals: list[tuple[Row, int]] = []
+        since: dict[Row, tuple[tuple[str, int], ...]] = {}
+        for one in waiting:
+            wanted, excuse = (Fact(name, one.goal, self.bounds.eot) for name in (POST, PRE))
+            goal = None
+            if one.goal in post:
+                goal = formula.missed(wanted, necessity.of(excuse))
+            elif one.goal not in pre:  # missed, but excused: until `pre` holds it again
+                goal = formula.excuse_lost(excuse)
+            if goal is not None and one.goal not in since:
+                goals.append((one.goal, goal))
+                since[one.goal] = one.since
+        formula.write()
+        for row, more in formula.minimal_models(goals):
+            crashed = tuple(
                 (fault.node, max((t for t in times[fault.node] if t < fault.time), default=0))
                 for fault in in_order(more)
                 if isinstance(fault, Crash)
             )
-            yield _Hypothesis(run.faults | more, since)
+            yield _Hypothesis(run.faults | more, row, since[row] + crashed)
 
     def variants(self, run: Run, hypothesis: _Hypothesis) -> Iterator[_Hypothesis]:
         """Under these faults a crashed node may send before its crash where it did
@@ -155,7 +177,7 @@ class Attack:
             for time in sends.get(node, ()):
                 if since < time < crashed[node]:
                     faults = run.faults - {Crash(node, crashed[node])} | {Crash(node, time)}
-                    yield _Hypothesis(faults, hypothesis.since)
+                    yield replace(hypothesis, faults=faults)
 
     def crash_ticks(self, run: Run) -> dict[str, Sequence[int]]:
         """Per node, one tick of each set of ticks at which a crash has the same effect.

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from itertools import permutations
 
 from bloomish import ir
+from bloomish.order import order_key
 from bloomish.runtime.sim.ldfi.code import Code
 from bloomish.runtime.sim.ldfi.faults import Bounds, Crash, Fault, Faults, Omission, in_order
+from bloomish.runtime.sim.ldfi.joins import Row
 
 _MOST_NODES = 7  # 5,040 permutations to look at
 _EXTREMES = ("max", "min")
@@ -38,16 +40,27 @@ def renamings(code: Code, bounds: Bounds) -> list[dict[str, str]]:
     return found
 
 
-def canonical(renamings: list[dict[str, str]]) -> Callable[[Faults], Faults]:
-    """A function to one representative of all equal fault sets."""
+def canonical(
+    renamings: list[dict[str, str]],
+) -> Callable[[Faults, Row], tuple[Faults, Row]]:
+    """A function to one representative of all equal questions: faults, and the goal
+    that they are to falsify."""
 
-    def representative(faults: Faults) -> Faults:
+    def representative(faults: Faults, goal: Row) -> tuple[Faults, Row]:
         return min(
-            (frozenset(_rename(fault, one) for fault in faults) for one in renamings),
-            key=lambda some: [str(fault) for fault in in_order(some)],
+            (
+                (
+                    frozenset(_rename(fault, one) for fault in faults),
+                    tuple(
+                        one.get(value, value) if isinstance(value, str) else value for value in goal
+                    ),
+                )
+                for one in renamings
+            ),
+            key=lambda some: ([str(fault) for fault in in_order(some[0])], order_key(some[1])),
         )
 
-    return representative if len(renamings) > 1 else lambda faults: faults
+    return representative if len(renamings) > 1 else lambda faults, goal: (faults, goal)
 
 
 def _rename(fault: Fault, renaming: dict[str, str]) -> Fault:
@@ -81,6 +94,10 @@ def _constants(rule: ir.Rule) -> list[ir.Const]:
             found.append(part)
         elif isinstance(part, ir.Binary):
             pending += [part.left, part.right]
+        elif isinstance(part, ir.Unary):
+            pending.append(part.operand)
+        elif isinstance(part, ir.Aggregate):
+            pending.append(part.value)
         elif isinstance(part, ir.Condition):
             pending.append(part.test)
         elif isinstance(part, ir.Atom):
