@@ -118,7 +118,7 @@ def test_six_processes(program: str) -> None:
 
 def test_the_demo_says_what_agrees() -> None:
     def demonstrate(*options: str) -> str:
-        command = [sys.executable, "-m", "bloomish", "demo", "--actions", "600", *options]
+        command = [sys.executable, "-m", "bloomish", "demo", "--actions", "300", *options]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
