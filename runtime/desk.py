@@ -16,10 +16,10 @@ from typing import Any, Protocol
 
 from bloomish import ir
 from bloomish.ephemeral import ephemeral_collections, is_ephemeral
+from bloomish.runtime.door import Inbound
 from bloomish.runtime.evaluator import FRAME_MAXIMUM, Evaluator, Row, RowRefused, Tick
 from bloomish.runtime.framing import Kind, Malformed, pack
 from bloomish.runtime.setaside import SetAside, Shelf
-from bloomish.runtime.transport import Inbound
 from bloomish.values import Values
 
 WATCHED = ("output", "invariant")

@@ -20,16 +20,18 @@ from typing import Any
 from bloomish import ir
 from bloomish.ephemeral import is_ephemeral
 from bloomish.runtime import trace as tracing
+from bloomish.runtime.connections import Limits, Shared
 from bloomish.runtime.counters import Complaints, Counters
 from bloomish.runtime.desk import Desk
 from bloomish.runtime.directory import Directory, Place
+from bloomish.runtime.door import Inbound
 from bloomish.runtime.evaluator import FRAME_MAXIMUM, Evaluator, Refusal, Row, Tick, TickFailed
 from bloomish.runtime.framing import Malformed, count_rows, plain_rows
 from bloomish.runtime.setaside import SetAside, Shelf, Stuck, rescue
 from bloomish.runtime.store import Store, StoreFault
 from bloomish.runtime.timers import FIRST, LAST, Periodic, Resend
 from bloomish.runtime.tls import Credentials
-from bloomish.runtime.transport import Inbound, Limits, Shared, Transport
+from bloomish.runtime.transport import Transport
 from bloomish.values import Values
 
 
@@ -404,7 +406,8 @@ class Node:
             "unreachable": [peer for peer, link in links if link.unreachable],
             "outstanding": {peer: link.outstanding for peer, link in links},
             "taken": {
-                peer: [one.incarnation, one.position] for peer, one in self.transport.taken.items()
+                peer: [one.incarnation, one.position]
+                for peer, one in self.transport.door.taken.items()
             },
             "pending": self._wanted or self.desk.owing > 0,
             "quiet": time.monotonic() - self._progress,

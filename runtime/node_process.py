@@ -19,6 +19,7 @@ from typing import Any
 from bloomish import ir
 from bloomish.errors import BloomishError
 from bloomish.externals import Externals
+from bloomish.runtime.connections import Limits
 from bloomish.runtime.control import Control, Orders
 from bloomish.runtime.directory import Directory
 from bloomish.runtime.evaluators import make_evaluator
@@ -27,7 +28,6 @@ from bloomish.runtime.store import Store, StoreFault
 from bloomish.runtime.timers import FIRST, LAST
 from bloomish.runtime.tls import Credentials
 from bloomish.runtime.trace import TraceFile
-from bloomish.runtime.transport import Limits
 from bloomish.targets import load
 from bloomish.values import Values
 

@@ -64,3 +64,8 @@ def names(certificate: dict[str, Any] | None) -> frozenset[str]:
     return frozenset(
         value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"
     )
+
+
+def some(certified: frozenset[str]) -> str:
+    """Names for a message."""
+    return ", ".join(sorted(certified)) or "nobody"

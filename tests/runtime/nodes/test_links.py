@@ -7,10 +7,10 @@ import logging
 import random
 
 from bloomish.program import compile
+from bloomish.runtime.connections import Limits
 from bloomish.runtime.directory import Directory
 from bloomish.runtime.evaluators import make_evaluator
 from bloomish.runtime.node import Node, Settings
-from bloomish.runtime.transport import Limits
 from bloomish.values import Values
 from tests.runtime.nodes.support import going, until
 from tests.runtime.nodes.weather import Receiver, Sender

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bloomish.externals import Externals
 from bloomish.program import compile
 from bloomish.runtime.directory import Directory
+from bloomish.runtime.door import Inbound
 from bloomish.runtime.evaluator import FRAME_MAXIMUM
 from bloomish.runtime.evaluators import engine_built, make_evaluator
 from bloomish.runtime.framing import (
@@ -29,7 +30,6 @@ from bloomish.runtime.framing import (
     unpack,
 )
 from bloomish.runtime.node import Node
-from bloomish.runtime.transport import Inbound
 from bloomish.values import Values
 from tests.runtime.nodes.weather import Receiver
 
@@ -192,7 +192,7 @@ async def _at_the_door(pieces: Sequence[bytes], greet: bool) -> None:
         values=Values(compiled.program.lattices, externals.lattices),
     )
     node.begin()
-    door = Inbound(node.transport)
+    door = Inbound(node.transport.door)
     door.connection_made(Wire())
     hello = {"protocol": PROTOCOL, "cluster": "c", "from": "sender-0", "to": "receiver-0"}
     start = framed(pack([Kind.HELLO, hello | {"incarnation": 1}])) if greet else b""
