@@ -10,7 +10,7 @@ import duckdb
 
 from bloomish.readers.sql.model import ROW
 from bloomish.readers.sql.reader import read_sql
-from bloomish.runtime.evaluators import Which, make_evaluator
+from bloomish.runtime.evaluators import Which, engine_built, make_evaluator
 
 Bag = Counter[tuple[Any, ...]]
 
@@ -31,8 +31,17 @@ def theirs(script: str, views: Iterable[str]) -> dict[str, Bag]:
         return {view: bag(connection.execute(f"SELECT * FROM {view}").fetchall()) for view in views}
 
 
-def ours(script: str, views: Iterable[str], which: Which = "auto") -> dict[str, Bag]:
-    """Our rows, without the hidden column that tells equal ones apart."""
+def ours(script: str, views: Iterable[str]) -> dict[str, Bag]:
+    """Our rows, of which all evaluators that are here agree."""
+    views = list(views)
+    found = evaluated(script, views, "reference")
+    if engine_built():
+        assert evaluated(script, views, "engine") == found, script
+    return found
+
+
+def evaluated(script: str, views: Iterable[str], which: Which) -> dict[str, Bag]:
+    """One evaluator's rows, without the hidden column that tells equal ones apart."""
     compiled = read_sql(script, "views.sql")
     evaluator = make_evaluator(compiled.program, compiled.externals, which=which)
     evaluator.tick()

@@ -176,7 +176,7 @@ def _parse(engine: Dialect, places: Places, chunk: tuple[Token, ...]) -> exp.Exp
         line, column = int(found.get("line") or 0), int(found.get("col") or 0)
         lines = places.text.splitlines()
         text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-        what = str(found.get("description") or error).rstrip(".")
+        what = str(found.get("description") or error).split(" but got <Token")[0].rstrip(".")
         raise refusal(
             Span(places.filename, line + places.first_line - 1, column, text),
             f"this is not SQL: {what}",
