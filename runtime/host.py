@@ -12,7 +12,7 @@ A host is no node: it has no address, and messages cannot be sent to it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -240,7 +240,7 @@ class connect:
         self._timeout = timeout
         self._node: Node | None = None
 
-    def __await__(self) -> Any:
+    def __await__(self) -> Generator[Any, None, Node]:
         return self._open().__await__()
 
     async def __aenter__(self) -> Node:

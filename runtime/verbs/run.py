@@ -113,7 +113,7 @@ class _Run:
                 if cluster is not None:
                     self._announce(cluster, time.monotonic() - started)
                     statuses = await self._with(cluster)
-        except (StartFailed, CredentialsMissing) as fault:
+        except (StartFailed, HostFault, CredentialsMissing) as fault:
             self._say(str(fault))
             return 1
         except OSError as fault:
@@ -161,8 +161,7 @@ class _Run:
         feeding = asyncio.ensure_future(self._feed_all(nodes))
         ending = asyncio.ensure_future(self._until(cluster, feeding))
         await asyncio.wait({ending})
-        for task in (feeding, *showing):
-            task.cancel()
+        await _finish([ending, feeding, *showing])
         statuses = await cluster.status()
         self.wrong += [
             f"{name}: {member.reason}"
@@ -173,8 +172,7 @@ class _Run:
         for node in nodes.values():
             with suppress(HostFault):
                 await node.status()
-        for task in printing:
-            task.cancel()
+        await _finish(printing)
         for name, collection, watch in watching:
             for change in watch.ready():
                 self._print_row(name, collection, change)
@@ -182,7 +180,6 @@ class _Run:
         await self._check_eventually(cluster)
         for node in nodes.values():
             await node.close()
-        ending.result()
         return statuses
 
     def _live(self, cluster: RunningCluster) -> list[asyncio.Future[None]]:
@@ -217,8 +214,7 @@ class _Run:
         if self.options.until_quiet:
             ends.append(asyncio.ensure_future(self._quiet(cluster, feeding)))
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for task in ends:
-            task.cancel()
+        await _finish(ends)
 
     async def _quiet(self, cluster: RunningCluster, feeding: asyncio.Future[None]) -> None:
         await feeding
@@ -256,12 +252,27 @@ class _Run:
                 return
             except NodeGone:
                 # Its process has died; if it is restarted, the watch goes on.
-                await cluster.wait_for("running", name, timeout=float("inf"))
-                node = await cluster.connect(name)
-                watch = node.changes(collection)
+                again = await self._watch_again(cluster, name, collection)
+                if again is None:
+                    return
+                watch = again
             except HostFault as fault:
                 self._refused(f"{name}: {fault}")
                 return
+
+    async def _watch_again(
+        self, cluster: RunningCluster, name: str, collection: str
+    ) -> Watch[Change] | None:
+        """The watch of a node that has been restarted; None if it is not."""
+        while True:
+            try:
+                await cluster.wait_for("running", name, timeout=float("inf"))
+                node = await cluster.connect(name)
+                return node.changes(collection)
+            except StartFailed:
+                return None  # the cluster has reported it
+            except NodeGone:
+                await asyncio.sleep(0.1)  # it has died again before we were through
 
     def _print_row(self, name: str, collection: str, change: Change) -> None:
         role = self.declared.of(name)
@@ -310,6 +321,15 @@ class _Run:
         shown: Iterable[str] = (key for key in _SHOWN if totals.get(key))
         parts += [f"{totals[key]:,} {_SHOWN[key]}" for key in shown]
         self._say(", ".join(parts))
+
+
+async def _finish(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancel what still goes on; raise what went wrong in any."""
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
 
 
 _SHOWN = {

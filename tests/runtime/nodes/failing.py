@@ -2,6 +2,7 @@
 
 from bloomish import Key, Program, function, input, output, table, variables
 
+# fmt: off
 divisor, name, number, text = variables("divisor name number text")
 
 
@@ -32,7 +33,11 @@ class Hopeless(Program):
 
     arm = input(divisor=int)
     armed = table(divisor=int)
+    begun = table(number=int)
+    ready = output(number=int)
     shares = table(share=int)
 
-    armed(divisor) < +arm(divisor)
+    begun <= [(1,)]
+    ready(number) <= begun(number)
+    armed(divisor) <+ arm(divisor)
     shares(share(divisor)) <= armed(divisor)

@@ -187,6 +187,17 @@ def test_a_node_that_dies_is_reported_and_counts(tmp_path: Path) -> None:
     assert "hopeless-0 is gone: the tick fails without any arrival" in done.stderr
 
 
+def test_a_death_that_a_restart_mends_is_told_and_the_watch_goes_on() -> None:
+    program = f"{HERE / 'failing.py'}:Hopeless"
+    done = bloomish(
+        "run", program, "--feed", "arm=-", "--for", "3", "--restart", "on-failure", stdin="[0]\n"
+    )
+    assert "hopeless-0 is gone (the tick fails without any arrival" in done.stderr
+    assert "restarting it" in done.stderr
+    assert done.returncode == 0
+    assert printed(done) == ["hopeless-0  ready(1)", "hopeless-0  ready(1)"]
+
+
 def test_rows_that_a_tick_cannot_take_are_told() -> None:
     program = f"{HERE / 'failing.py'}:Failing"
     done = bloomish("run", program, "--feed", "give=-", "--until-quiet", stdin="[1, 0]\n[2, 5]\n")
