@@ -9,7 +9,8 @@ A page is run in a folder of its own, block by block, in the order of the page:
 - ```` ```console ```` has commands after `$ ` and below each what it prints, if the page shows it;
   a line `...` stands for any lines, `...` within a line for any text. `exit=1` after the word
   console says with which status the last command ends.
-- ```` ```csv ```` and ```` ```sql ```` with a first line `# name` or `-- name` are saved.
+- ```` ```csv ````, ```` ```sql ```` and ```` ```ded ```` with a first line `# name`, `-- name` or
+  `// name` are saved.
 - Anything else (```` ```text ````) is there to be looked at.
 """
 
@@ -26,7 +27,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w*)[ ]?(.*)$")
-FILE_NAME = re.compile(r"^(?:#|--) (\S+\.\w+)\s*$")
+FILE_NAME = re.compile(r"^(?:#|--|//) (\S+\.\w+)\s*$")
 SECONDS = 60
 
 
@@ -69,7 +70,7 @@ def run_page(page: Path, folder: Path) -> None:
     """Every block of the page, in order; an AssertionError names the block that fails."""
     for number, block in enumerate(blocks(page)):
         named = FILE_NAME.match(block.text.partition("\n")[0])
-        if block.language in ("python", "csv", "sql") and named:
+        if block.language in ("python", "csv", "sql", "ded") and named:
             (folder / named[1]).write_text(contents(block))
             if block.language == "python":
                 execute(block, [sys.executable, named[1]], folder)
