@@ -483,6 +483,8 @@ class Body:
             return ir.Const(g.pick(INTS))
         if choice == 9 and self._of(SET):
             return ir.Size(ir.Var(g.pick(self._of(SET))))
+        if choice == 10 and self._of(MAP):  # a bottom, where the map has no such key
+            return ir.Method("at", ir.Var(g.pick(self._of(MAP))), (self.string(),))
         if choice == 10:
             return ir.Size("peers")
         if choice == 11 and f.functions:
