@@ -120,6 +120,8 @@ class System:
         self.nodes: dict[str, Node] = {}
         self.units: list[Unit] = []
         self.frames: list[tuple[str, ir.Rule]] = []
+        self.implicit: dict[str, dict[int, ir.Lattice | None] | None] = {}
+        """What `lattice_types.implicit_cells` has found, per collection."""
         self._ids: dict[tuple[str, str], str] = {}
         for role in roles:
             self._declare(role)

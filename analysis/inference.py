@@ -52,6 +52,10 @@ def infer(system: System, verbose: bool = False) -> Inference:
             again = False
             for unit in units:
                 case = evaluate(known, unit, modes)
+                if case.as_cell is not None:
+                    known.cell_modes[unit.head] = case.as_cell
+                else:
+                    known.cell_modes.pop(unit.head, None)
                 if case.findings:
                     first.setdefault(unit.id, case)
                 risen = worst((modes[unit.head], case.mode))

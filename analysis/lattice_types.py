@@ -93,9 +93,13 @@ class Cell:
 
 
 class Typing:
-    """Types the variables of one rule and judges each use of a cell."""
+    """Types the variables of one rule and judges each use of a cell.
 
-    def __init__(self, system: System, unit: Unit) -> None:
+    Cells of collections that are known to be `constant` do not move.
+    """
+
+    def __init__(self, system: System, unit: Unit, constant: frozenset[str] = frozenset()) -> None:
+        self.constant = constant
         self.lattices, self.functions = system.declarations[unit.role]
         self.unit = unit
         self.env: dict[str, Typed] = {}
@@ -104,6 +108,8 @@ class Typing:
         self.positive = _nonnegative_variables(unit)
         self.bound: set[str] = set()
         self.turned_back: set[str] = set()
+        self.opaque: set[int] = set()
+        """Body atoms of implicit cells of which more is asked than how the value ascends."""
         self.reveals: set[int] = set()
         """Body atoms whose lattice column is matched with something given."""
         self._bind(system)
@@ -132,9 +138,14 @@ class Typing:
             for argument, column in zip(use.atom.args, columns, strict=True):
                 if isinstance(argument, ir.Var):
                     self.bound.add(argument.name)
-                    if not isinstance(column.type, ir.Lattice):
+                    if not isinstance(column.type, ir.Lattice) or use.node in self.constant:
                         plain.add(argument.name)
         for use in self.unit.uses:
+            if use.node in self.constant:
+                continue
+            hidden = implicit_cells(system, use.node)
+            if hidden is not None:
+                self._bind_implicit(use, hidden, plain)
             for number, column in enumerate(system.nodes[use.node].columns):
                 if not isinstance(column.type, ir.Lattice):
                     continue
@@ -156,6 +167,22 @@ class Typing:
                 name = argument.name
                 self.where[name] = (use, number, column.type)
                 self.env[name] = Typed(Way.UP, Kept.MORPHISM, column.type, frozenset((name,)))
+
+    def _bind_implicit(
+        self, use: Use, hidden: dict[int, ir.Lattice | None], plain: set[str]
+    ) -> None:
+        """Variables at the aggregates of a view are cells, if nothing else binds them."""
+        for number, type in hidden.items():
+            argument = use.atom.args[number]
+            if isinstance(argument, ir.Wild):
+                continue
+            own = [a for u in self.unit.positives for a in u.atom.args if a == argument]
+            if type is None or not isinstance(argument, ir.Var) or len(own) != 1:
+                self.opaque.add(use.index)
+            else:
+                self.where[argument.name] = (use, number, type)
+                cells = frozenset((argument.name,))
+                self.env[argument.name] = Typed(Way.UP, Kept.MORPHISM, type, cells)
 
     def _spoil(self, name: str, why: str) -> None:
         self.judged[name] = (Kept.PLAIN, why)
@@ -479,6 +506,45 @@ class Typing:
                 return self._turned(way, part)
             case _:
                 return Way.UNKNOWN
+
+
+INT = ir.Plain("int")
+RISING: dict[str, ir.Lattice] = {
+    "count": ir.Lattice("Max", (INT,)),
+    "sum": ir.Lattice("Max", (INT,)),
+    "max": ir.Lattice("Max", (INT,)),
+    "min": ir.Lattice("Min", (INT,)),
+}
+
+
+def implicit_cells(system: System, node: str) -> dict[int, ir.Lattice | None] | None:
+    """The plain columns of a view that one rule fills by aggregates, as the lattices in
+    which they ascend while the rows grow; None where an aggregate does not.
+
+    `total(k, count(x)) <= seen(k, x)` has one row per k whose number only rises, so
+    a threshold on it is monotone without the user saying `Max`: a quorum in
+    Dedalus, say.  The view's rows as such are taken back all the time (Flux).
+    """
+    if node not in system.implicit:
+        system.implicit[node] = _implicit_cells(system, node)
+    return system.implicit[node]
+
+
+def _implicit_cells(system: System, node: str) -> dict[int, ir.Lattice | None] | None:
+    units = system.producers[node]
+    declared = system.nodes[node]
+    if len(units) != 1 or not units[0].aggregates or declared.lattices or declared.persisted:
+        return None
+    (unit,) = units
+    if unit.op != "<=" or node in system.facts or declared.kind == "channel":
+        return None
+    typing = Typing(system, unit)
+    found: dict[int, ir.Lattice | None] = {}
+    for number, aggregate in unit.aggregates:
+        lattice = RISING.get(aggregate.name)
+        rises = lattice is not None and aggregate_rises(aggregate, lattice, typing)
+        found[number] = lattice if rises else None
+    return found
 
 
 def plainly(typed: Typed) -> Way:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bloomish import ir
 from bloomish.analysis.graph import Use
-from bloomish.analysis.lattice_types import Kept, aggregate_rises
+from bloomish.analysis.lattice_types import Kept, aggregate_rises, implicit_cells
 from bloomish.analysis.modes import (
     CONST,
     DET,
@@ -37,6 +37,9 @@ def t4_threshold(case: Case) -> None:
         if use.atom.at is not None and mode is not CONST:
             _at_a_tick(case, use, mode)
             continue
+        if implicit_cells(case.system, use.node) is not None:
+            _implicit(case, use, mode)
+            continue
         revealing = [
             cell for cell in case.cells_of(use) if not case.is_excused(("cell", cell.name))
         ]
@@ -57,6 +60,13 @@ def t4_threshold(case: Case) -> None:
                     case.gate_of(use),
                     use.node,
                 )
+
+
+def _implicit(case: Case, use: Use, mode: Mode) -> None:
+    """T4 on the aggregates of a view, which ascend like cells that nobody declared."""
+    if mode is FLUX and case.rises(use) and not case.circular(use):
+        case.effective[use.index] = case.cell_modes.get(use.node, FLUX)
+        case.note("T4", f"{use.atom.collection} is asked only how far it has risen")
 
 
 def _at_a_tick(case: Case, use: Use, mode: Mode) -> None:
@@ -307,6 +317,8 @@ def t3_aggregate(case: Case) -> None:
         case.note("T3", f"{name} of a part, below that of the whole")
     elif case.mode in (GROW, FLUX):
         why = f"{name} of what still grows is taken back with every row that arrives"
+        if case.mode is GROW and not any(case.circular(use) for use in case.unit.positives):
+            case.as_cell = GROW
         case.takes_back("aggregate", name, case.group(), _source(case), why)
         case.become(FLUX, "T3", f"{why}: Flux")
     else:

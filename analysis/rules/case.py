@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bloomish import ir
 from bloomish.analysis.dependencies import Dependencies
 from bloomish.analysis.graph import MONITORS, Node, System, Unit, Use
-from bloomish.analysis.lattice_types import Cell, Typing
+from bloomish.analysis.lattice_types import Cell, Kept, Typing, implicit_cells
 from bloomish.analysis.lineage import Lineage
 from bloomish.analysis.modes import CONST, NONDET, Mode
 from bloomish.analysis.points import Finding, Origin, PointKind, Step
@@ -23,17 +23,33 @@ class Known:
         self.dependencies = Dependencies(system)
         self.lineage = Lineage(system, self.dependencies)
         self.seals = Seals(system)
-        self._typings: dict[int, Typing | None] = {}
+        self.cell_modes: dict[str, Mode] = {}
+        """What views of aggregates are, read through thresholds alone."""
+        self._typings: dict[tuple[int, frozenset[str]], Typing | None] = {}
+        self._with_cells: dict[int, tuple[str, ...] | None] = {}
 
-    def typing(self, unit: Unit) -> Typing | None:
+    def typing(self, unit: Unit, modes: Mapping[str, Mode]) -> Typing | None:
         """None where no lattice column is in sight."""
-        if unit.id not in self._typings:
+        sources = self._cell_sources(unit)
+        if sources is None:
+            return None
+        memo = (unit.id, frozenset(node for node in sources if modes[node] is CONST))
+        if memo not in self._typings:
+            self._typings[memo] = Typing(self.system, unit, memo[1])
+        return self._typings[memo]
+
+    def _cell_sources(self, unit: Unit) -> tuple[str, ...] | None:
+        """The body's collections with cells; None where neither body nor head has any."""
+        if unit.id not in self._with_cells:
             nodes = self.system.nodes
-            touched = bool(unit.aggregates or nodes[unit.head].lattices) or any(
-                nodes[use.node].lattices for use in unit.uses
+            found = tuple(
+                use.node
+                for use in unit.uses
+                if nodes[use.node].lattices or implicit_cells(self.system, use.node) is not None
             )
-            self._typings[unit.id] = Typing(self.system, unit) if touched else None
-        return self._typings[unit.id]
+            touched = bool(found or unit.aggregates or nodes[unit.head].lattices)
+            self._with_cells[unit.id] = found if touched else None
+        return self._with_cells[unit.id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +70,10 @@ class Case:
         self.system = known.system
         self.unit = unit
         self.modes = modes
+        self.cell_modes = known.cell_modes
         self.head: Node = known.system.nodes[unit.head]
         self.local = not known.system.is_async(unit)
-        self.typing = known.typing(unit)
+        self.typing = known.typing(unit, modes)
         self.cells: tuple[Cell, ...] = self.typing.cells() if self.typing else ()
         self.effective: dict[int, Mode] = {use.index: modes[use.node] for use in unit.positives}
         self.implied: list[Mode] = []
@@ -64,6 +81,8 @@ class Case:
         self.pulsed = False
         self.cell_of_parts = False
         self.mode: Mode = CONST
+        self.as_cell: Mode | None = None
+        """What the head is, read through thresholds on its aggregates alone."""
         self.findings: list[Finding] = []
         self.origins: list[Origin] = []
         self.steps: list[Step] = []
@@ -150,6 +169,15 @@ class Case:
     def is_revealed(self, use: Use) -> bool:
         """Whether a lattice column of this atom is matched with something given."""
         return self.typing is not None and use.index in self.typing.reveals
+
+    def rises(self, use: Use) -> bool:
+        """Whether a view of aggregates is only asked how far they have risen."""
+        return (
+            self.typing is not None
+            and use.index not in self.typing.opaque
+            and implicit_cells(self.system, use.node) is not None
+            and all(cell.kept is not Kept.PLAIN for cell in self.cells_of(use))
+        )
 
     def circular(self, use: Use) -> bool:
         """In a temporal cluster of 4.2 that something asynchronous feeds."""

@@ -224,7 +224,7 @@ def _is_for_all(case: Case, use: Use, missing: Unit) -> bool:
         return False
     if any(isinstance(part, ir.Each) for part in missing.body):
         return False
-    typing = case.known.typing(missing)
+    typing = case.known.typing(missing, modes)
     if typing is not None and (typing.where or typing.reveals):
         return False
     names: dict[ir.HeadArg, ir.Expr] = {}

@@ -61,25 +61,29 @@ def arrivals(
 ) -> list[tuple[str, Row]]:
     """Up to three rows from outside, one per key where there is a key."""
     sources = [c for c in program.collections if c.name in external]
-    found: dict[tuple[str, Row], tuple[str, Row]] = {}
+    found: list[tuple[str, Row]] = []
+    taken: set[tuple[str, str, Row]] = set()
     for _ in range(rng.choice((2, 3, 3, 4)) if sources else 0):
         collection = rng.choice(sources)
         row = tuple(_value(column.type, rng) for column in collection.columns)
         if collection.kind == "channel":
             row = (rng.choice(nodes), *row[1:])
-        promised = {
-            name
-            for one in program.assumptions
-            for name in one.key
-            if one.collection == collection.name
-        }
-        keys = tuple(
-            v
-            for v, c in zip(row, collection.columns, strict=True)
-            if (c.name in promised if promised else c.key)
-        )
-        found.setdefault((collection.name, keys or row), (collection.name, row))
-    return list(found.values())
+        keys = {(collection.name, kind, key) for kind, key in _keys(program, collection, row)}
+        if not keys & taken:
+            taken |= keys
+            found.append((collection.name, row))
+    return found
+
+
+def _keys(program: ir.Program, collection: ir.Collection, row: Row) -> list[tuple[str, Row]]:
+    """By what no two rows may agree: the declared key, and keys that are vouched for."""
+    names = [column.name for column in collection.columns]
+    declared = tuple(v for v, c in zip(row, collection.columns, strict=True) if c.key)
+    found: list[tuple[str, Row]] = [("key", declared or row)]
+    for one in program.assumptions:
+        if one.collection == collection.name and one.kind == "fd":
+            found.append((str(one.key), tuple(row[names.index(name)] for name in one.key)))
+    return found
 
 
 def _value(type: ir.Type, rng: random.Random) -> object:

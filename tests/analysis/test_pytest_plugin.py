@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
+
 import pytest
 
 from bloomish.analysis.pytest_plugin import (
@@ -12,6 +14,7 @@ from bloomish.analysis.pytest_plugin import (
 from tests.programs.micro import growing, unsettled
 
 pytest_plugins = ["pytester"]
+PLUGIN = "bloomish.analysis.pytest_plugin"
 
 
 def test_what_holds_passes() -> None:
@@ -59,7 +62,8 @@ def test_the_fixtures_of_the_plugin(pytester: pytest.Pytester) -> None:
             assert_coordination_free(Kept, "reg")
         """
     )
-    plugin = "bloomish.analysis.pytest_plugin"
-    result = pytester.runpytest("-p", plugin, "-p", "no:cacheprovider", "-q")
+    installed = any(one.value == PLUGIN for one in entry_points(group="pytest11"))
+    given = () if installed else ("-p", PLUGIN)
+    result = pytester.runpytest(*given, "-p", "no:cacheprovider", "-q")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*reg is not monotone or*", "*overwrite*"])

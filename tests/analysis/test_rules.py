@@ -315,6 +315,86 @@ def test_t4_thresholds(name: str, wanted: str) -> None:
     assert mode(getattr(T4, name), "who") == wanted
 
 
+class Plain(Arrivals):
+    """Aggregates as plain values: cells that nobody declared."""
+
+    total = scratch(k=Key(int), n=int)
+    best = scratch(k=Key(int), n=int, v=int)
+    balance = scratch(k=Key(int), n=int)
+    who = scratch(k=int)
+
+    total(k, count(v)) <= A.got_a(k, v)
+    best(k, max_(v), argmax(v, by=v)) <= A.got_a(k, v)
+    balance(k, sum_(v)) <= A.got_a(k, v)
+
+
+class T4Implicit:
+    class Above(Plain):
+        Plain.who(k) <= Plain.total(k, n) & (n > 1)
+
+    class Exists(Plain):
+        Plain.who(k) <= Plain.total(k, _)
+
+    class OfTheBest(Plain):
+        Plain.who(k) <= Plain.best(k, n, _) & (n > 1)
+
+    class AMajority(Plain):
+        """Half of a constant group: a count that does not move."""
+
+        group = scratch(n=int)
+        group(count()) <= A.peers(_)
+        Plain.who(k) <= Plain.total(k, n) & group(x) & (n > x / 2)
+
+    class OfWhoHasJoined(Plain):
+        group = scratch(n=int)
+        group(count()) <= A.got_b(_, _)
+        Plain.who(k) <= Plain.total(k, n) & group(x) & (n > x / 2)
+
+    class Below(Plain):
+        Plain.who(k) <= Plain.total(k, n) & (n < 3)
+
+    class Equal(Plain):
+        Plain.who(k) <= Plain.total(k, n) & (n == 2)
+
+    class Joined(Plain):
+        Plain.who(k) <= Plain.total(k, n) & A.fixed(n, _)
+
+    class Shown(Plain):
+        Plain.who(n) <= Plain.total(_, n)
+
+    class Chosen(Plain):
+        Plain.who(v) <= Plain.best(_, n, v) & (n > 1)
+
+    class OfASum(Plain):
+        Plain.who(k) <= Plain.balance(k, n) & (n > 1)
+
+    class Absent(Plain):
+        Plain.who(k) <= A.fixed(k, _) & notin(Plain.total(k, _))
+
+
+@pytest.mark.parametrize(
+    "name, wanted",
+    [
+        ("Above", "Grow"),
+        ("Exists", "Grow"),
+        ("OfTheBest", "Grow"),
+        ("AMajority", "Grow"),
+        ("OfWhoHasJoined", "Flux"),
+        ("Below", "Flux"),
+        ("Equal", "Flux"),
+        ("Joined", "Flux"),
+        ("Shown", "Flux"),
+        ("Chosen", "Flux"),
+        ("OfASum", "Flux"),
+        ("Absent", "Flux"),
+    ],
+)
+def test_t4_on_aggregates_that_nobody_declared_a_lattice(name: str, wanted: str) -> None:
+    program: Any = getattr(T4Implicit, name)
+    assert mode(program, "who") == wanted
+    assert mode(program, "total") == "Flux"  # the row itself is taken back all the time
+
+
 class Unsettled(Arrivals):
     flux = scratch(k=int, v=int)
     flux(k, v) <= A.got_a(k, v) & notin(A.got_b(k, v))
