@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bloomish.runtime.evaluator import Row
 from bloomish.runtime.framing import Kind, pack, plain_rows
@@ -24,8 +25,7 @@ DELAYED = 2 * SECOND
 LOOPBACK = SECOND // 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One frame under way."""
 
     sender: str
@@ -70,6 +70,7 @@ class Network:
 
     def __post_init__(self) -> None:
         self._links: dict[tuple[str, str], Link] = {}
+        self._drawing = self.rates.of_messages
         self._cuts = [fault for fault in self.planned if isinstance(fault, LinkFault)]
         self._plan: dict[tuple[str, str, int], list[MessageFault]] = {}
         for fault in self.planned:
@@ -96,7 +97,7 @@ class Network:
         faults: Iterable[MessageFault] = ()
         if self._plan:
             faults = self._plan.get((sender, receiver, link.sent), ())
-        elif self.rates.of_messages and not self.healed:
+        elif self._drawing and not self.healed:
             faults = self._drawn(message, what, more)
         if faults:
             self.happened += faults
@@ -134,7 +135,7 @@ class Network:
             parts = [(wire, row) for wire, rows in message.rows.items() for row in rows]
             for place, (wire, row) in enumerate(parts):
                 body = pack([Kind.ROWS, message.sender, {wire: [row]}])
-                yield at + place * (SLOWEST + 1), replace(message, body=body)
+                yield at + place * (SLOWEST + 1), message._replace(body=body)
         else:
             yield at, message
         if "duplicate" in kinds:

@@ -171,8 +171,8 @@ class World:
 
     def _arrive(self, message: Message) -> None:
         actor = self.actors[message.receiver]
-        cut = not self.network.passes(message.sender, message.receiver, self.now)
-        if cut or not actor.up or actor.stuck:
+        passes = self.network.passes(message.sender, message.receiver, self.now)
+        if not passes or not actor.up or actor.stuck:
             self.lost += 1
             if self.recorder is not None:
                 self.recorder.lost(message, self.now)
@@ -260,7 +260,8 @@ class World:
                     recorder.lost(message, now)
                 continue
             for at, one in arrivals:
-                self.at(at, self._arrive, one)
+                self._number += 1
+                heappush(self._queue, (at, self._number, self._arrive, (one,)))
 
     # ---------------------------------------------------------------- faults
 
