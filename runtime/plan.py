@@ -258,12 +258,13 @@ class Planner:
         results = [place for place, arg in enumerate(args) if isinstance(arg, ir.Aggregate)]
         order = [*group, *rest, *results]
         kind = "event" if virtual.each_tick else "view"
+        running = self._running(virtual)
         relation = RelationPlan(
             name=c.name,
-            arity=len(order),
+            arity=len(order) + running,
             key=len(order) if ranks else len(group),
             kind=kind,
-            types=[("any",)] * len(order),
+            types=[("any",)] * (len(order) + running),
             ephemeral=virtual.each_tick,
         )
         if ranks:
@@ -283,12 +284,24 @@ class Planner:
                 virtual.name,
                 head,
                 back,
-                Body(((ir.Atom(c.name, columns), place),)),
+                Body(((ir.Atom(c.name, columns + (ir.Wild(),) * running), place),)),
                 {},
                 virtual.each_tick,
                 head_types=virtual.head_types,
                 source=virtual.source,
             )
+        )
+
+    def _running(self, virtual: Virtual) -> bool:
+        """Whether results can be carried on: what is invertible, and extremes until one goes."""
+        if virtual.each_tick or any(
+            isinstance(literal, ir.Atom) and literal.negated for literal, _ in virtual.body.literals
+        ):
+            return False
+        return all(
+            arg.name in ("sum", "min", "max") or (arg.name == "count" and arg.value is None)
+            for arg in virtual.args
+            if isinstance(arg, ir.Aggregate)
         )
 
     def _head(self, rule: ir.Rule, c: ir.Collection, ephemeral: bool) -> int:
@@ -460,7 +473,8 @@ class Planner:
             taken.append(next(p for p in plain if args[p] == arg and p not in taken))
         rules = [rule.name for rule in self._program.rules]
         group = self._group_width(virtual)
-        return AggregatePlan(group, taken, columns, rules.index(virtual.source.name))
+        rule = rules.index(virtual.source.name)
+        return AggregatePlan(group, taken, columns, rule, self._running(virtual))
 
 
 def plan(

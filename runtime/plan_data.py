@@ -58,12 +58,17 @@ class BoundPlan:
 
 @dataclass
 class AggregatePlan:
-    """`columns`: (name, place of the value, place of `by`, places of index's others)."""
+    """`columns`: (name, place of the value, place of `by`, places of index's others).
+
+    `running`: the results follow from what came and went; how many matches a group
+    has stands in a last column.
+    """
 
     group: int
     plain: list[int]
     columns: list[tuple[str, int, int, list[int]]]
     rule: int
+    running: bool
 
 
 @dataclass

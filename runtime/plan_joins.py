@@ -85,9 +85,9 @@ class Joins:
         for literal, relation in self._body:
             if positive(literal):
                 assert isinstance(literal, ir.Atom)
-                for arg, type_ in zip(literal.args, self._types(literal, relation), strict=True):
-                    if isinstance(arg, ir.Var) and type_ is not None:
-                        self._column_types.setdefault(arg.name, set()).add(type_)
+                for term, type_ in zip(literal.args, self._types(literal, relation), strict=True):
+                    if isinstance(term, ir.Var) and type_ is not None:
+                        self._column_types.setdefault(term.name, set()).add(type_)
         found: list[tuple[Data, bool]] = []
         results: list[ir.Expr | None] = []
         for place, arg in enumerate(self._virtual.args):

@@ -6,6 +6,7 @@
 
 use crate::env::Env;
 use crate::exec::{Fail, Mode, Run};
+use crate::interner::Interner;
 use crate::maintain::{Fixpoint, Source, RULES};
 use crate::plan::{AggregateColumn, AggregateName, AggregatePlan, Kind};
 use crate::relation::Relation;
@@ -60,6 +61,13 @@ impl Fixpoint<'_, '_> {
         if self.first || spec.each_tick {
             return self.recount(rule);
         }
+        if aggregate.running {
+            return match self.carry_on(rule, aggregate) {
+                Ok(()) => Ok(()),
+                // A match between two states may fail where neither state does.
+                Err(_) => self.recount(rule),
+            };
+        }
         let mut affected = Relation::new(aggregate.group, aggregate.group, false, false, 0);
         let width = spec.args.len();
         for delta in &spec.deltas {
@@ -90,6 +98,60 @@ impl Fixpoint<'_, '_> {
             self.replace_group(spec.head, aggregate, group, rows)?;
         }
         Ok(())
+    }
+
+    /// Works the matches that came and went into the results of their groups.
+    fn carry_on(&mut self, rule: usize, aggregate: &AggregatePlan) -> Run<()> {
+        let plan = self.plan;
+        let spec = &plan.rules[rule];
+        let width = spec.args.len();
+        let mut tallies: HashMap<Vec<Word>, Tally, Mixer> = HashMap::default();
+        for delta in &spec.deltas {
+            let relation = &self.relations[delta.relation];
+            let came: Vec<u32> = relation.added().collect();
+            let left: Vec<u32> = relation.removed().collect();
+            for (ids, sign) in [(came, 1), (left, -1)] {
+                if ids.is_empty() {
+                    continue;
+                }
+                let driver = Some(delta.literal);
+                let source = Source::Ids(&ids);
+                let mode = Mode::Between;
+                let found = self.collect(rule, &delta.steps, driver, source, mode, (0, &[]))?;
+                for found in found.chunks_exact(width) {
+                    let group = &found[..aggregate.group];
+                    let columns = aggregate.columns.len();
+                    let tally = tallies.entry_ref(group).or_insert_with(|| Tally::new(columns));
+                    tally.take(self.env.interner, aggregate, found, sign);
+                }
+            }
+        }
+        for (group, tally) in tallies {
+            let old = self.relations[spec.head].find(&group);
+            let old = old.map(|id| self.relations[spec.head].row(id).to_vec());
+            let rows = match tally.result(&mut self.env, aggregate, &group, old.as_deref()) {
+                Some(row) => row.into_iter().collect(),
+                None => self.group_anew(rule, aggregate, &group)?,
+            };
+            self.replace_group(spec.head, aggregate, &group, rows)?;
+        }
+        Ok(())
+    }
+
+    fn group_anew(
+        &mut self,
+        rule: usize,
+        aggregate: &AggregatePlan,
+        group: &[Word],
+    ) -> Run<Vec<Vec<Word>>> {
+        let spec = &self.plan.rules[rule];
+        let Some(bound) = &spec.bound else {
+            return Ok(Vec::new());
+        };
+        let preset = (bound.register, group);
+        let matches = self.collect(rule, &bound.steps, None, Source::All, Mode::Now, preset)?;
+        let matches: Vec<&[Word]> = matches.chunks_exact(spec.args.len()).collect();
+        group_rows(&mut self.env, rule, aggregate, &matches)
     }
 
     /// Evaluates the rule in full and takes over what changed.
@@ -135,15 +197,8 @@ impl Fixpoint<'_, '_> {
         let old: Vec<u32> = if aggregate.ranks {
             let columns: Vec<u16> = (0..aggregate.group as u16).collect();
             relation.ensure_index(0, &columns);
-            let mut found = Vec::new();
-            let mut id = relation.first(0, group);
-            while id != crate::index::END {
-                if relation.alive(id) {
-                    found.push(id);
-                }
-                id = relation.next(0, id);
-            }
-            found
+            let found = relation.rows_of(0, group).iter().copied();
+            found.filter(|&id| relation.alive(id)).collect()
         } else {
             relation.find(group).into_iter().collect()
         };
@@ -157,6 +212,109 @@ impl Fixpoint<'_, '_> {
             let _ = relation.insert(&row, self.round);
         }
         Ok(())
+    }
+}
+
+/// What came to one group and went from it.
+struct Tally {
+    count: i64,
+    /// Per column: the change of a sum, or the best value that came.
+    sums: Vec<i128>,
+    best: Vec<Word>,
+    /// Per column: the values that went.
+    gone: Vec<Vec<Word>>,
+    /// Something that cannot be carried on.
+    unsure: bool,
+}
+
+impl Tally {
+    fn new(columns: usize) -> Tally {
+        Tally {
+            count: 0,
+            sums: vec![0; columns],
+            best: vec![NONE; columns],
+            gone: vec![Vec::new(); columns],
+            unsure: false,
+        }
+    }
+
+    fn take(&mut self, interner: &Interner, aggregate: &AggregatePlan, found: &[Word], sign: i64) {
+        self.count += sign;
+        for (place, column) in aggregate.columns.iter().enumerate() {
+            let value = found[column.value];
+            match (column.name, interner.value(value)) {
+                (AggregateName::Count, _) => {}
+                (AggregateName::Sum, Value::Int(int)) => {
+                    self.sums[place] += i128::from(int) * i128::from(sign);
+                }
+                (AggregateName::Min | AggregateName::Max, Value::None) => self.unsure = true,
+                (AggregateName::Min | AggregateName::Max, _) if sign < 0 => {
+                    self.gone[place].push(value);
+                }
+                (AggregateName::Min | AggregateName::Max, _) => {
+                    self.best[place] = better(interner, column.name, self.best[place], value);
+                }
+                _ => self.unsure = true,
+            }
+        }
+    }
+
+    /// The group's row now (None inside: it has no match left); None if the group has
+    /// to be computed anew.
+    fn result(
+        &self,
+        env: &mut Env,
+        aggregate: &AggregatePlan,
+        group: &[Word],
+        old: Option<&[Word]>,
+    ) -> Option<Option<Vec<Word>>> {
+        let plain = aggregate.plain.len();
+        let before = match old.map(|row| env.interner.value(row[row.len() - 1])) {
+            Some(Value::Int(count)) => count,
+            _ => 0,
+        };
+        let count = before + self.count;
+        if self.unsure || count < 0 {
+            return None;
+        }
+        if count == 0 {
+            return Some(None);
+        }
+        let mut row = group.to_vec();
+        for (place, column) in aggregate.columns.iter().enumerate() {
+            let known = old.map_or(NONE, |row| row[plain + place]);
+            let value = match (column.name, env.interner.value(known)) {
+                (AggregateName::Count, _) => env.interner.int(count),
+                (AggregateName::Sum, Value::Int(int)) => {
+                    let sum = i64::try_from(i128::from(int) + self.sums[place]).ok()?;
+                    env.interner.int(sum)
+                }
+                (AggregateName::Sum, _) if old.is_none() => {
+                    let sum = i64::try_from(self.sums[place]).ok()?;
+                    env.interner.int(sum)
+                }
+                (AggregateName::Sum, _) => return None,
+                _ if old.is_some() && known == NONE => return None,
+                _ if self.gone[place].contains(&known) => return None,
+                // What came and went within the tick is nobody's extreme.
+                _ if self.gone[place].contains(&self.best[place]) => return None,
+                _ => better(env.interner, column.name, known, self.best[place]),
+            };
+            row.push(value);
+        }
+        row.push(env.interner.int(count));
+        Some(Some(row))
+    }
+}
+
+/// The greater or the less of two values; a bottom is neither.
+fn better(interner: &Interner, name: AggregateName, a: Word, b: Word) -> Word {
+    if a == NONE || b == NONE {
+        return if a == NONE { b } else { a };
+    }
+    match (name, interner.cmp(a, b)) {
+        (AggregateName::Min, Ordering::Greater) | (AggregateName::Max, Ordering::Less) => b,
+        _ => a,
     }
 }
 
@@ -178,14 +336,26 @@ fn group_rows(
     for &found in matches {
         groups.entry(&found[..plain]).or_default().push(found);
     }
+    let ranked: Vec<Option<Ranks>> = aggregate
+        .columns
+        .iter()
+        .map(|column| (column.name == AggregateName::Index).then(|| ranks(env, column, matches)))
+        .collect();
     let mut rows = Vec::new();
     for members in groups.values() {
         let base = one_row(env, rule, aggregate, members)?;
         for found in members {
             let mut row = base.clone();
-            for (place, column) in aggregate.columns.iter().enumerate() {
-                if column.name == AggregateName::Index {
-                    row[plain + place] = index(env, column, matches, found);
+            for (place, (column, ranks)) in aggregate.columns.iter().zip(&ranked).enumerate() {
+                if let Some(ranks) = ranks {
+                    let others: Vec<Word> = column.others.iter().map(|&at| found[at]).collect();
+                    let value = found[column.value];
+                    let rank = ranks.get(&others).map_or(0, |sorted| {
+                        sorted.partition_point(|&other| {
+                            env.interner.cmp(other, value) == Ordering::Less
+                        })
+                    });
+                    row[plain + place] = env.interner.int(rank as i64);
                 }
             }
             rows.push(row);
@@ -194,17 +364,20 @@ fn group_rows(
     Ok(rows)
 }
 
-/// The rank of a match's value among those with the same other columns.
-fn index(env: &mut Env, column: &AggregateColumn, matches: &[&[Word]], found: &[Word]) -> Word {
-    let mut before: Vec<Word> = matches
-        .iter()
-        .filter(|other| column.others.iter().all(|&at| other[at] == found[at]))
-        .map(|other| other[column.value])
-        .filter(|&value| env.interner.cmp(value, found[column.value]) == Ordering::Less)
-        .collect();
-    before.sort_unstable();
-    before.dedup();
-    env.interner.int(before.len() as i64)
+type Ranks = HashMap<Vec<Word>, Vec<Word>, Mixer>;
+
+/// The different values, in order, among the matches with the same other columns.
+fn ranks(env: &Env, column: &AggregateColumn, matches: &[&[Word]]) -> Ranks {
+    let mut found = Ranks::default();
+    for row in matches {
+        let others = column.others.iter().map(|&at| row[at]).collect();
+        found.entry(others).or_default().push(row[column.value]);
+    }
+    for values in found.values_mut() {
+        values.sort_unstable_by(|&a, &b| env.interner.cmp(a, b));
+        values.dedup();
+    }
+    found
 }
 
 fn one_row(
@@ -220,6 +393,9 @@ fn one_row(
             Box::new(Fail { origins: vec![RULES + rule as u32], rows: Vec::new(), message })
         })?;
         row.push(value);
+    }
+    if aggregate.running {
+        row.push(env.interner.int(matches.len() as i64));
     }
     Ok(row)
 }

@@ -7,7 +7,6 @@
 
 use crate::env::Env;
 use crate::expr::{self, Expr};
-use crate::index::END;
 use crate::lattice::Type;
 use crate::maintain::RULES;
 use crate::relation::Relation;
@@ -151,6 +150,9 @@ pub enum Mode {
     /// A superset of the matches that were there and are lost: rows that left count,
     /// and of negated atoms only rows that stayed.
     Lost,
+    /// Left of the driver what is there now, right of it what was there at the tick's
+    /// start: so each match that came or went is found once.
+    Between,
 }
 
 pub enum Delta<'a> {
@@ -161,6 +163,8 @@ pub enum Delta<'a> {
 
 /// Rows of a relation that a run may see: ids below this.
 pub const ALL: u32 = u32::MAX;
+/// Rows that are read before the first of them is used.
+const AHEAD: usize = 16;
 
 pub struct Exec<'a, 'e> {
     pub rule: usize,
@@ -345,6 +349,10 @@ impl<'a, 'e> Exec<'a, 'e> {
                     && (self.rank == u64::MAX || !atom.ordered || relation.rank(id) < self.rank)
             }
             Mode::Lost => relation.known(id),
+            Mode::Between if self.driver.is_some_and(|driver| atom.literal < driver) => {
+                relation.alive(id)
+            }
+            Mode::Between => id < relation.start() && relation.known(id),
         }
     }
 
@@ -431,7 +439,7 @@ impl<'a, 'e> Exec<'a, 'e> {
                 let width = self.key(atom, &mut key);
                 let mut ids = Vec::new();
                 relation.find_known(&key[..width], |id| {
-                    if relation.known(id) {
+                    if self.visible(relation, atom, id, cap) {
                         ids.push(id);
                     }
                     false
@@ -445,16 +453,21 @@ impl<'a, 'e> Exec<'a, 'e> {
             Access::Index(slot) => {
                 let mut key = [NONE; 16];
                 let width = self.key(atom, &mut key);
-                let mut id = relation.first(slot, &key[..width]);
-                let open = cap == ALL && self.rank == u64::MAX && relation.whole();
-                while id != END {
-                    let next = relation.next(slot, id);
-                    if (open || self.visible(relation, atom, id, cap))
-                        && self.take(at, atom, relation.row(id), id)?
-                    {
-                        return Ok(true);
+                let open = self.mode == Mode::Now
+                    && cap == ALL
+                    && self.rank == u64::MAX
+                    && relation.whole();
+                for ids in relation.rows_of(slot, &key[..width]).chunks(AHEAD) {
+                    // Reading ahead lets the misses of many rows overlap.
+                    let seen = ids.iter().fold(0, |seen, &id| seen ^ relation.row(id)[0]);
+                    std::hint::black_box(seen);
+                    for &id in ids {
+                        if (open || self.visible(relation, atom, id, cap))
+                            && self.take(at, atom, relation.row(id), id)?
+                        {
+                            return Ok(true);
+                        }
                     }
-                    id = next;
                 }
             }
         }
@@ -474,14 +487,7 @@ impl<'a, 'e> Exec<'a, 'e> {
             Access::Scan | Access::Delta => !relation.ids().any(there),
             Access::Primary => !relation.find(&key[..width]).is_some_and(there),
             Access::Index(slot) => {
-                let mut id = relation.first(slot, &key[..width]);
-                while id != END {
-                    if there(id) {
-                        return false;
-                    }
-                    id = relation.next(slot, id);
-                }
-                true
+                !relation.rows_of(slot, &key[..width]).iter().any(|&id| there(id))
             }
         }
     }

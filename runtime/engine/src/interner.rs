@@ -160,8 +160,35 @@ impl Interner {
         self.sorted_set(&items)
     }
 
+    /// The hash of a set is a sum over its elements, so that one more is one more addition.
+    fn hash_element(&self, item: Word) -> u64 {
+        mix(self.content_hash(item) ^ 6)
+    }
+
     pub fn sorted_set(&mut self, items: &[Word]) -> Word {
-        let hash = self.hash_items(6, items);
+        let hash =
+            items.iter().fold(mix(6), |hash, &item| hash.wrapping_add(self.hash_element(item)));
+        self.intern_set(hash, items)
+    }
+
+    /// A set and some elements that it has not: `places` says before which of its own.
+    pub fn grown_set(&mut self, set: Word, more: &[Word], places: &[usize]) -> Word {
+        let items = self.set_items(set);
+        let mut grown = Vec::with_capacity(items.len() + more.len());
+        let mut taken = 0;
+        for (&item, &place) in more.iter().zip(places) {
+            grown.extend_from_slice(&items[taken..place]);
+            grown.push(item);
+            taken = place;
+        }
+        grown.extend_from_slice(&items[taken..]);
+        let hash = more
+            .iter()
+            .fold(self.content_hash(set), |hash, &item| hash.wrapping_add(self.hash_element(item)));
+        self.intern_set(hash, &grown)
+    }
+
+    fn intern_set(&mut self, hash: u64, items: &[Word]) -> Word {
         self.intern(
             hash,
             |obj| matches!(obj, Obj::Set(known) if **known == *items),

@@ -254,29 +254,29 @@ fn both(interner: &Interner, a: Word, b: Word) -> Result<(Two, Two), String> {
     Ok((pair(a)?, pair(b)?))
 }
 
+/// The greater set keeps its order; the elements of the smaller are looked up in it.
 pub fn union(interner: &mut Interner, a: Word, b: Word) -> Word {
-    let (left, right) = (interner.set_items(a), interner.set_items(b));
-    let mut joined = Vec::with_capacity(left.len() + right.len());
-    let (mut i, mut j) = (0, 0);
-    while i < left.len() && j < right.len() {
-        match interner.cmp(left[i], right[j]) {
-            Ordering::Less => {
-                joined.push(left[i]);
-                i += 1;
-            }
-            Ordering::Greater => {
-                joined.push(right[j]);
-                j += 1;
-            }
-            Ordering::Equal => {
-                joined.push(left[i]);
-                (i, j) = (i + 1, j + 1);
+    let (large, small) = match interner.set_items(a).len() < interner.set_items(b).len() {
+        true => (b, a),
+        false => (a, b),
+    };
+    let (items, others) = (interner.set_items(large), interner.set_items(small));
+    let (mut more, mut places) = (Vec::new(), Vec::new());
+    let mut from = 0;
+    for &other in others {
+        match items[from..].binary_search_by(|&item| interner.cmp(item, other)) {
+            Ok(place) => from += place,
+            Err(place) => {
+                from += place;
+                more.push(other);
+                places.push(from);
             }
         }
     }
-    joined.extend_from_slice(&left[i..]);
-    joined.extend_from_slice(&right[j..]);
-    interner.sorted_set(&joined)
+    if more.is_empty() {
+        return large;
+    }
+    interner.grown_set(large, &more, &places)
 }
 
 /// Both sorted by key: one pass.
@@ -289,6 +289,9 @@ fn merge_maps(
 ) -> Result<Word, String> {
     let left = interner.tuple_items(a).to_vec();
     let right = interner.tuple_items(b).to_vec();
+    if let [pair] = right[..] {
+        return put_pair(interner, calls, left, pair, value);
+    }
     let mut joined = Vec::with_capacity(left.len() + right.len());
     let (mut i, mut j) = (0, 0);
     while i < left.len() && j < right.len() {
@@ -312,6 +315,27 @@ fn merge_maps(
     joined.extend_from_slice(&left[i..]);
     joined.extend_from_slice(&right[j..]);
     Ok(interner.tuple(&joined))
+}
+
+/// One more pair in a map.
+fn put_pair(
+    interner: &mut Interner,
+    calls: &mut dyn Callbacks,
+    mut pairs: Vec<Word>,
+    pair: Word,
+    value: &Lattice,
+) -> Result<Word, String> {
+    let key = interner.tuple_items(pair)[0];
+    let place = pairs.binary_search_by(|&other| interner.cmp(interner.tuple_items(other)[0], key));
+    match place {
+        Ok(place) => {
+            let ((_, old), (_, new)) = both(interner, pairs[place], pair)?;
+            let merged = merge(interner, calls, old, new, value)?;
+            pairs[place] = interner.tuple(&[key, merged]);
+        }
+        Err(place) => pairs.insert(place, pair),
+    }
+    Ok(interner.tuple(&pairs))
 }
 
 /// Sorted by key, equal keys merged, bottoms left out.

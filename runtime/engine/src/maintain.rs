@@ -20,6 +20,7 @@
 
 use crate::env::Env;
 use crate::exec::{Access, Delta, Exec, Fail, Mode, Run, Step, Steps, ALL};
+use crate::lattice::Lattice;
 use crate::plan::{DeltaPlan, Kind, Plan, RulePlan, StratumPlan};
 use crate::relation::Relation;
 use crate::values::{hash_words, same_words, Word, NONE};
@@ -346,6 +347,9 @@ impl Fixpoint<'_, '_> {
             let _ = relation.insert(&[], self.round);
         } else {
             let key = relation.key;
+            if let [(place, Lattice::Set(_))] = &self.plan.relations[head].merges[..] {
+                gather_sets(&mut self.env, buffer, arity, key, *place);
+            }
             for rows in buffer.chunks(64 * arity) {
                 // Reading ahead lets the misses of many rows overlap.
                 let mut seen = 0;
@@ -654,6 +658,33 @@ impl Fixpoint<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Of the sets that a batch adds to one key it makes one, as each merge copies what is there.
+fn gather_sets(env: &mut Env, rows: &mut Vec<Word>, arity: usize, key: usize, place: usize) {
+    if rows.len() < 8 * arity {
+        return;
+    }
+    let mut order: Vec<usize> = (0..rows.len() / arity).collect();
+    order.sort_by(|&a, &b| rows[a * arity..][..key].cmp(&rows[b * arity..][..key]));
+    let mut gathered = Vec::with_capacity(rows.len());
+    let same = |&a: &usize, &b: &usize| {
+        let plain =
+            |row: usize, at: usize| at == place || rows[a * arity + at] == rows[row * arity + at];
+        (0..arity).all(|at| plain(b, at))
+    };
+    for group in order.chunk_by(same) {
+        let start = gathered.len();
+        gathered.extend_from_slice(&rows[group[0] * arity..][..arity]);
+        if group.len() > 1 {
+            let mut items = Vec::new();
+            for &row in group {
+                items.extend_from_slice(env.interner.set_items(rows[row * arity + place]));
+            }
+            gathered[start + place] = env.interner.set(items);
+        }
+    }
+    *rows = gathered;
 }
 
 pub fn origin_name(plan: &Plan, origin: u32) -> &str {

@@ -90,6 +90,8 @@ pub struct AggregatePlan {
     pub columns: Vec<AggregateColumn>,
     pub ranks: bool,
     pub rule: usize,
+    /// The results are carried on; a last column counts the group's matches.
+    pub running: bool,
 }
 
 pub struct RulePlan {
@@ -460,6 +462,7 @@ fn read_aggregate(value: Any<'_, '_>) -> PyResult<AggregatePlan> {
         ranks: columns.iter().any(|c| c.name == AggregateName::Index),
         columns,
         rule: value.getattr("rule")?.extract()?,
+        running: value.getattr("running")?.extract()?,
     })
 }
 

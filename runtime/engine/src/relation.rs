@@ -7,7 +7,7 @@
 //! [`Relation::undo`] brings them back and cuts off those that came.  A row's id
 //! grows with time: in a recursive view it orders derivations (see `maintain`).
 
-use crate::index::{Index, END};
+use crate::index::Index;
 use crate::table::Table;
 use crate::values::{hash_words, same_words, Word};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -467,19 +467,12 @@ impl Relation {
         self.indexes[slot] = Some(index);
     }
 
+    /// The rows, alive or there at the tick's start, whose indexed columns are `key`.
     #[inline(always)]
-    pub fn first(&self, slot: usize, key: &[Word]) -> u32 {
+    pub fn rows_of(&self, slot: usize, key: &[Word]) -> &[u32] {
         match &self.indexes[slot] {
-            Some(index) => index.first(&self.data, self.arity, key),
-            None => END,
-        }
-    }
-
-    #[inline(always)]
-    pub fn next(&self, slot: usize, id: u32) -> u32 {
-        match &self.indexes[slot] {
-            Some(index) => index.next(id),
-            None => END,
+            Some(index) => index.rows(&self.data, self.arity, key),
+            None => &[],
         }
     }
 

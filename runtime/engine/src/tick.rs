@@ -545,15 +545,10 @@ impl Fixpoint<'_, '_> {
 
     fn of_key(&self, relation: usize, slot: usize, key: &[Word]) -> Vec<(Vec<Word>, u32)> {
         let relation = &self.relations[relation];
-        let mut rows = Vec::new();
-        let mut id = relation.first(slot, key);
-        while id != crate::index::END {
-            if relation.alive(id) {
-                rows.push((relation.row(id).to_vec(), relation.origin(id)));
-            }
-            id = relation.next(slot, id);
-        }
-        rows
+        let ids = relation.rows_of(slot, key).iter().copied();
+        ids.filter(|&id| relation.alive(id))
+            .map(|id| (relation.row(id).to_vec(), relation.origin(id)))
+            .collect()
     }
 
     /// Two rows of one key as one.
