@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bloomish import ir
 from bloomish.runtime.evaluator import Row
@@ -44,44 +45,76 @@ def make_up(stage: Stage, seed: int, rows: int, horizon: int) -> list[Insert]:
     return sorted(inserts, key=lambda one: (one.time, one.node, one.collection))
 
 
-def systematic(stage: Stage, rows: int) -> list[Insert]:
+def systematic(stage: Stage, rows: int, all_numbers: bool = False) -> list[Insert]:
     """So many rows for every input of every node, made to meet: of one collection they
-    agree in all columns but the last, so they join, share keys and contradict each other."""
+    agree in all columns but the last, so they join, share keys and contradict each other.
+
+    Where a collection has a key, that is what differs: its rows do not contradict
+    each other.  `all_numbers`: int columns differ too (slots, stamps).  The values
+    are those that the program itself names, then made-up ones.
+    """
     inserts: list[Insert] = []
     given: dict[str, int] = {}
-    chance = random.Random(0)
     for _ in range(rows):
         for member, collection in outside(stage):
             number = given[collection.name] = given.get(collection.name, -1) + 1
+            pool = _Pool(member.program, stage.nodes)
             values = Values(member.program.lattices, member.externals.lattices)
+            keyed = any(column.key for column in collection.columns)
             row: list[object] = []
             for place, column in enumerate(collection.columns):
                 last = place == len(collection.columns) - 1
+                differs = last or column.key if keyed else last
+                if all_numbers and column.type == ir.Plain("int"):
+                    differs = True
                 if place == 0 and collection.kind == "channel":
                     row.append(member.node)
                 else:
-                    row.append(_plain(column.type, number if last else 0, stage.nodes, chance))
+                    row.append(pool.value(column.type, number if differs else 0))
             if None not in row and _fits(collection, tuple(row), values):
                 inserts.append(Insert(0, member.node, collection.name, (tuple(row),)))
     return inserts
 
 
-def _plain(
-    kind: ir.Type, number: int, nodes: Sequence[str], chance: random.Random
-) -> object | None:
-    """The `number`th value of a plain type; any value of another."""
-    if not isinstance(kind, ir.Plain):
-        return made_value(kind, nodes, chance, number)
-    simple: dict[str, object] = {
-        "int": number + 1,
-        "float": float(number + 1),
-        "str": STRINGS[number % len(STRINGS)],
-        "bytes": STRINGS[number % len(STRINGS)].encode(),
-        "bool": number % 2 == 0,
-        "Address": nodes[number % len(nodes)],
-        "Any": number + 1,
-    }
-    return simple[kind.name]
+class _Pool:
+    """Values by type: what a program's facts and rules name, then made-up ones."""
+
+    def __init__(self, program: ir.Program, nodes: Sequence[str]) -> None:
+        named = [value for facts in program.facts for row in facts.rows for value in row]
+        named += (
+            part.value
+            for rule in program.rules
+            for literal in rule.body
+            if isinstance(literal, ir.Atom)
+            for part in literal.args
+            if isinstance(part, ir.Const)
+        )
+        self.nodes = nodes
+        self.ints = _distinct(named, int) or [1, 2, 3]
+        self.texts = [*_distinct(named, str), *STRINGS]
+        self.addresses = [*nodes, "stranger-1", "stranger-2"]
+        self.chance = random.Random(0)
+
+    def value(self, kind: ir.Type, number: int) -> object | None:
+        """The `number`th value of a plain type; any value of another."""
+        if not isinstance(kind, ir.Plain):
+            return made_value(kind, self.nodes, self.chance, number)
+        text = self.texts[number % len(self.texts)]
+        whole = self.ints[number] if number < len(self.ints) else max(self.ints) + number
+        simple: dict[str, object] = {
+            "int": whole,
+            "float": float(whole),
+            "str": text,
+            "bytes": text.encode(),
+            "bool": number % 2 == 0,
+            "Address": self.addresses[number % len(self.addresses)],
+            "Any": whole,
+        }
+        return simple[kind.name]
+
+
+def _distinct(values: Sequence[object], kind: type) -> list[Any]:
+    return list(dict.fromkeys(value for value in values if type(value) is kind))
 
 
 def outside(stage: Stage) -> Iterable[tuple[Member, ir.Collection]]:

@@ -282,7 +282,7 @@ def watched(program: ir.Program, ephemeral: frozenset[str]) -> tuple[list[str], 
     final, events = [], []
     for collection in program.collections:
         name, kind = collection.name, collection.kind
-        sink = kind == "scratch" and name not in read
+        sink = kind in ("scratch", "channel") and name not in read
         if kind == "table" or (kind in ("output", "eventually") and name not in ephemeral):
             final.append(name)
         elif sink and name not in ephemeral:

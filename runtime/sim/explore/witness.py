@@ -115,9 +115,14 @@ def witness(
 
 
 def workloads(stage: Stage) -> Iterator[list[Insert]]:
-    """Small inputs, from one row for each input on; those that meet come first."""
+    """Small inputs, from one row for each input on; those that meet come first, then
+    the same with one row left out, then rows at random."""
     for rows in (1, 2):
-        yield systematic(stage, rows)[:MOST_INSERTS]
+        given = systematic(stage, rows)[:MOST_INSERTS]
+        yield given
+        if rows > 1:
+            yield from (given[:out] + given[out + 1 :] for out in range(len(given)))
+    yield systematic(stage, 2, all_numbers=True)[:MOST_INSERTS]
     for seed in range(SEEDS):
         yield make_up(stage, seed, 2, 1_000)[:MOST_INSERTS]
 
