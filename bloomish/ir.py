@@ -184,7 +184,8 @@ class Aggregate:
     distinct values of x.  `argmax(v, by=n)` takes v of the match whose n is
     greatest, ties by the greatest v.  `choose(v)` takes one v by a seeded
     priority.  `index(v)` is not grouped: the rank of v, from 0, in value order
-    among the distinct v of the same other columns; every row is kept.
+    among the distinct v of the same other columns (those that v is not, nor is
+    made of); every row is kept.
     `collect(v)` is the tuple of distinct v in value order.
     """
 
