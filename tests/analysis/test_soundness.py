@@ -21,7 +21,7 @@ from bloomish.analysis.graph import System
 from bloomish.analysis.inference import Inference, infer
 from bloomish.externals import Externals
 from bloomish.runtime.evaluator import Row
-from tests.analysis.alarms import CEILING, ROSTERS, false_alarms
+from tests.analysis.alarms import CEILING, ROSTERS, SAMPLE, false_alarms
 from tests.analysis.mutants import NODES, arrivals, mutant
 from tests.analysis.schedules import NODE, Judge, Run, disturbed, partitions, run
 from tests.runtime.randomprograms import Features, cases
@@ -136,6 +136,6 @@ def test_the_micro_programs_themselves(seed: int) -> None:
 
 @pytest.mark.slow
 def test_false_alarms_do_not_rise() -> None:
-    found = false_alarms(300)
+    found = false_alarms(SAMPLE)
     assert found.confluent > 100
     assert found.share <= CEILING
