@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib import import_module
@@ -33,14 +35,22 @@ def groups() -> list[str]:
     return [name for name, module in modules.items() if hasattr(module, "run")]
 
 
-def measured(names: list[str], quick: bool, progress: Progress) -> Iterator[tuple[str, Row]]:
-    """The rows of every group, in order, as they come."""
+def measured(
+    names: list[str], quick: bool, progress: Progress, failed: list[str]
+) -> Iterator[tuple[str, Row]]:
+    """The rows of every group, in order, as they come.
+
+    A group that fails ends there and is told in `failed`; what else was measured stays.
+    """
     task = progress.add_task("", total=None)
     for name in names:
         progress.update(task, description=name)
-        for row in import_module(f"benchmarks.{name}").run(quick):
-            progress.update(task, description=f"{name}: {row.name} done")
-            yield name, row
+        try:
+            for row in import_module(f"benchmarks.{name}").run(quick):
+                progress.update(task, description=f"{name}: {row.name} done")
+                yield name, row
+        except Exception:
+            failed.append(f"{name} failed: {traceback.format_exc()}")
 
 
 def number(value: float | None) -> str:
@@ -86,10 +96,11 @@ def main(names: tuple[str, ...], quick: bool, form: str) -> None:
             raise click.UsageError(f"no group {name!r}; there are: {', '.join(known)}")
     chosen = [name for name in known if not names or name in names]
     wide = int(os.environ.get("COLUMNS", "160"))
+    failed: list[str] = []
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        rows = list(measured(chosen, quick, progress))
+        rows = list(measured(chosen, quick, progress, failed))
     if form == "json":
         machine = {"python": platform.python_version(), "cpus": os.cpu_count(),
                    "engine": find_spec("bloomish._engine") is not None}  # fmt: skip
@@ -100,6 +111,9 @@ def main(names: tuple[str, ...], quick: bool, form: str) -> None:
         out.print(table(rows))
         judged = [row for _, row in rows if row.met is not None]
         out.print(f"{sum(row.met is True for row in judged)} of {len(judged)} targets met")
+    for text in failed:
+        click.echo(text, err=True)
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

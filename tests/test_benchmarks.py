@@ -49,6 +49,20 @@ def test_one_table_or_json(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no group" in CliRunner().invoke(figures.main, ["nothing"]).output
 
 
+def test_a_group_that_fails_loses_no_other_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Group:
+        @staticmethod
+        def run(quick: bool) -> Iterable[Row]:
+            yield at_most("import", "s", 0.1, 0.15)
+            raise OSError("the peer is gone")
+
+    monkeypatch.setattr(figures, "groups", lambda: ["made_up"])
+    monkeypatch.setattr(figures, "import_module", lambda name: Group)
+    result = CliRunner().invoke(figures.main, [])
+    assert result.exit_code == 1
+    assert "1 of 1 targets met" in result.output and "the peer is gone" in result.output
+
+
 def test_every_group_says_what_it_measures() -> None:
     """`python -m benchmarks` takes any module of the folder that has a `run`."""
     assert all(name.isidentifier() for name in figures.groups())
