@@ -335,7 +335,7 @@ impl Fixpoint<'_, '_> {
                 let mut seen = 0;
                 for (row, hash) in rows.chunks_exact(arity).zip(&mut hashes) {
                     *hash = hash_words(row);
-                    seen ^= relation.peek(*hash);
+                    seen ^= relation.touch(*hash);
                 }
                 std::hint::black_box(seen);
                 for (row, &hash) in rows.chunks_exact(arity).zip(&hashes) {

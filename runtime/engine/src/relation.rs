@@ -220,11 +220,6 @@ impl Relation {
         self.table.reserve(rows);
     }
 
-    #[inline(always)]
-    pub fn peek(&self, hash: u64) -> u64 {
-        self.table.peek(hash)
-    }
-
     /// Reads the row that a hash leads to first, ahead of its use.
     #[inline(always)]
     pub fn touch(&self, hash: u64) -> u64 {
@@ -243,8 +238,9 @@ impl Relation {
         self.table.reserve(1);
         let id = self.len();
         let (data, state, arity, key) = (&self.data, &self.state, self.arity, self.key);
+        let all_alive = self.removed.is_empty();
         let known = self.table.find_or_insert(hash, id, |other| {
-            state[other as usize] & GONE == 0
+            (all_alive || state[other as usize] & GONE == 0)
                 && same_words(&data[other as usize * arity..][..key], &row[..key])
         });
         if let Some(known) = known {

@@ -597,7 +597,11 @@ impl Fixpoint<'_, '_> {
         if let Some((source, _)) = spec.view {
             let relation = &self.relations[source];
             for id in relation.removed() {
-                view.out.extend_from_slice(relation.row(id));
+                let row = relation.row(id);
+                view.out.extend_from_slice(row);
+                // An event that is over is no change; what a view takes back is.
+                outcome.again |=
+                    !spec.events.is_some_and(|(source, _)| self.relations[source].contains(row));
             }
             for id in relation.added() {
                 view.new.extend_from_slice(relation.row(id));
