@@ -457,11 +457,14 @@ class Run:
         """Would the next tick start with what this one has not seen."""
         if any(any(difference(tables[name], self._db[name])) for name in tables):
             return True
-        for name, part in staged.items():
+        for name in staged.keys() | self._before.staged.keys():
             identity = self._node._schemas[name].identity
             before = self._before.staged.get(name, Staged())
+            part = staged.get(name, Staged())
             had = set(map(identity, before.events + before.view))
-            if not had.issuperset(map(identity, part.events + part.view)):
+            will = set(map(identity, part.events + part.view))
+            # An event that is over is no change; what a view takes back is.
+            if not had >= will or not will.issuperset(map(identity, before.view)):
                 return True
         return False
 

@@ -771,6 +771,27 @@ class Grouped(Program):
     all_of(k, collect(v)) <= kept(k, v)
 
 
+def test_a_view_staged_by_a_persistent_rule_asks_for_a_tick_when_it_lapses(make: Make) -> None:
+    class Late(Program):
+        off = input(x=int)
+        on = table(x=int)
+        seen = scratch(x=int)
+        view = output(x=int)
+
+        on <= [(1,)]
+        on(x) <- off(x)
+        seen(x) <+ on(x)
+        view(x) <= seen(x)
+
+    node = make(Late)
+    assert [node.tick().again, node.tick().again] == [True, False]
+    node.insert("off", [(1,)])
+    assert node.tick().again  # `on` changes
+    assert node.tick().again  # what was staged into `seen` lapses
+    last = node.tick()
+    assert (last.removed, last.again) == ({"view": [(1,)]}, False)
+
+
 def test_aggregates_make_no_row_for_an_empty_group(make: Make) -> None:
     node = make(Grouped)
     assert tick(node).added == {}, "not even a count of 0"
