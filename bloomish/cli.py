@@ -95,7 +95,25 @@ def show(target: str, form: str) -> None:
     show_default=True,
 )
 @click.option("--dialect", default="", metavar="NAME", help="Of a .sql file; duckdb if not said.")
-def check(target: str, replicas: int, explain: bool, form: str, dialect: str) -> int:
+@click.option("--witness", is_flag=True, help="Back every verdict by exploring schedules.")
+@click.option(
+    "--states",
+    type=click.IntRange(min=1),
+    default=20_000,
+    show_default=True,
+    help="Of each exploration for --witness.",
+)
+@click.option("--page", type=click.Path(path_type=Path), help="Draw the witnesses (HTML).")
+def check(
+    target: str,
+    replicas: int,
+    explain: bool,
+    form: str,
+    dialect: str,
+    witness: bool,
+    states: int,
+    page: Path | None,
+) -> int:
     """Which outputs are right without coordination, and why the others are not.
 
     Exit status 0: nothing needs coordination; 1: something does; 2: the input is wrong.
@@ -105,7 +123,12 @@ def check(target: str, replicas: int, explain: bool, form: str, dialect: str) ->
         bloomish check programs/quorum.py
         bloomish check programs/cart.py:disorderly --explain
         bloomish check views.sql --dialect postgres
+        bloomish check programs/kvs.py --witness --page kvs.html
     """
+    if witness or page is not None:
+        from bloomish.runtime.verbs.witness import check_with_witness
+
+        return check_with_witness(target, replicas, explain, form, states, page)
     from bloomish.analysis.verbs.check import check
 
     return check(target, replicas, explain, form, dialect)

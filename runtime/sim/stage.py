@@ -105,8 +105,18 @@ def stage_of_roles(declared: Roles) -> Stage:
 
 
 def dedalus_stage(text: str, program: ir.Program, nodes: Sequence[str]) -> Stage:
-    """Every node runs the program, made local: its own facts, rules at its own location."""
+    """Every node runs the program, made local: its own facts, rules at its own location.
+
+    Nodes that are not named are those at which there are facts.
+    """
+    nodes = nodes or located(program)
     if not nodes:
         raise BloomishError(f"{text}: name the nodes of a .ded program: --nodes a,b,c")
     members = tuple(Member(node, at_node(program, node, nodes), Externals()) for node in nodes)
     return Stage(text, members, {DEDALUS_ROLE: tuple(nodes)}, steps=True)
+
+
+def located(program: ir.Program) -> tuple[str, ...]:
+    """The locations of a Dedalus program's facts."""
+    first = (row[0] for facts in program.facts for row in facts.rows if row)
+    return tuple(dict.fromkeys(place for place in first if isinstance(place, str)))

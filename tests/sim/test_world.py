@@ -265,5 +265,13 @@ def test_the_command_is_quiet_about_what_holds(capsys: pytest.CaptureFixture[str
 
 def test_wrong_input_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["sim", str(PROGRAMS / "quorum.py"), "--faults", "rain=1"]) == 2
-    assert run(["sim", str(PROGRAMS / "dedalus" / "paxos.ded")]) == 2
+    assert run(["sim", str(PROGRAMS / "dedalus" / "timeouts.ded")]) == 2
     assert "--nodes a,b,c" in capsys.readouterr().err
+
+
+def test_nodes_of_dedalus_programs_are_where_their_facts_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = str(PROGRAMS / "dedalus" / "broadcast_naive.ded")
+    assert run(["sim", path, "--seeds", "2", "--for", "30", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["nodes"] == ["a", "b", "c"]

@@ -90,13 +90,13 @@ class Searched:
 
 def witness(
     stage: Stage,
-    collections: Collection[str] | None = None,
+    collections: Sequence[str] | None = None,
     limits: Limits | None = None,
     inserts: Sequence[Insert] | None = None,
     which: str = "auto",
 ) -> Searched:
-    """Looks for two schedules that end differently in one of the collections (None: in
-    any), over given inserts or over several made-up ones."""
+    """Looks for two schedules that end differently in one of the collections (the first
+    of them that can; None: in any), over given inserts or over several made-up ones."""
     limits = limits or Limits(states=30_000)
     states = most = tried = 0
     complete = True
@@ -107,7 +107,7 @@ def witness(
         states += len(space.states)
         most = max(most, len(found))
         complete = complete and not space.bounded
-        pair = _pair(space, found, collections)
+        pair = _first_pair(space, found, collections)
         if pair is not None:
             made = _witness(space, given, *pair)
             return Searched(made, states, most, _bounds(limits, tried), complete)
@@ -125,6 +125,15 @@ def workloads(stage: Stage) -> Iterator[list[Insert]]:
     yield systematic(stage, 2, all_numbers=True)[:MOST_INSERTS]
     for seed in range(SEEDS):
         yield make_up(stage, seed, 2, 1_000)[:MOST_INSERTS]
+
+
+def _first_pair(
+    space: Space, found: Sequence[Outcome], collections: Sequence[str] | None
+) -> tuple[Outcome, Outcome] | None:
+    if collections is None:
+        return _pair(space, found, None)
+    pairs = (_pair(space, found, (name,)) for name in collections)
+    return next((pair for pair in pairs if pair is not None), None)
 
 
 def _pair(
