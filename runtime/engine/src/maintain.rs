@@ -330,13 +330,15 @@ impl Fixpoint<'_, '_> {
         if relation.key == arity && arity > 0 && !self.plan.relations[head].sourced {
             let round = self.round;
             relation.reserve(buffer.len() / arity);
-            let mut hashes = [0u64; 64];
+            let (mut hashes, mut firsts) = ([0u64; 64], [0u32; 64]);
             for rows in buffer.chunks(64 * arity) {
-                let mut seen = 0;
-                for (row, hash) in rows.chunks_exact(arity).zip(&mut hashes) {
-                    *hash = hash_words(row);
-                    seen ^= relation.touch(*hash);
+                // Table first, rows then: reading ahead lets the misses of many overlap.
+                let count = rows.len() / arity;
+                for (at, row) in rows.chunks_exact(arity).enumerate() {
+                    hashes[at] = hash_words(row);
+                    firsts[at] = relation.peek(hashes[at]);
                 }
+                let seen = firsts[..count].iter().fold(0, |seen, &id| seen ^ relation.glance(id));
                 std::hint::black_box(seen);
                 for (row, &hash) in rows.chunks_exact(arity).zip(&hashes) {
                     // One that is there already is not news.
@@ -354,7 +356,8 @@ impl Fixpoint<'_, '_> {
                 // Reading ahead lets the misses of many rows overlap.
                 let mut seen = 0;
                 for row in rows.chunks_exact(arity) {
-                    seen ^= self.relations[head].touch(hash_words(&row[..key]));
+                    let relation = &self.relations[head];
+                    seen ^= relation.glance(relation.peek(hash_words(&row[..key])));
                 }
                 std::hint::black_box(seen);
                 for row in rows.chunks_exact(arity) {

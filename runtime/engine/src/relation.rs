@@ -220,11 +220,16 @@ impl Relation {
         self.table.reserve(rows);
     }
 
-    /// Reads the row that a hash leads to first, ahead of its use.
+    /// The row that a hash leads to first, read ahead of its use.
     #[inline(always)]
-    pub fn touch(&self, hash: u64) -> u64 {
-        let id = self.table.peek(hash) as u32 as usize;
-        self.data.get(id * self.arity).copied().unwrap_or(0)
+    pub fn peek(&self, hash: u64) -> u32 {
+        self.table.peek(hash) as u32
+    }
+
+    /// Reads a row ahead of its use, if there is such a row.
+    #[inline(always)]
+    pub fn glance(&self, id: u32) -> u64 {
+        self.data.get(id as usize * self.arity).copied().unwrap_or(0)
     }
 
     /// Enters a row unless one of its key is there: then that one's id.
