@@ -13,6 +13,7 @@ setup(
             "bloomish._engine",
             path="runtime/engine/Cargo.toml",
             binding=Binding.PyO3,
+            features=["extension-module"],
             py_limited_api=True,
             optional=True,
             debug=False,

@@ -482,3 +482,53 @@ impl Relation {
         &self.data
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(relation: &Relation) -> Vec<Vec<Word>> {
+        let mut rows: Vec<Vec<Word>> = relation.rows().map(<[Word]>::to_vec).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    #[test]
+    fn undo_brings_back_what_left_and_forgets_what_came() {
+        let mut relation = Relation::new(2, 2, false, false, 1);
+        relation.ensure_index(0, &[0]);
+        for at in 0..50 {
+            let _ = relation.insert(&[at % 5, at], 0);
+        }
+        relation.commit();
+        let before = rows(&relation);
+        let gone: Vec<u32> = relation.ids().filter(|id| id % 3 == 0).collect();
+        for id in gone {
+            relation.remove(id);
+        }
+        let _ = relation.insert(&[1, 100], 0);
+        let _ = relation.insert(&[0, 0], 0);
+        relation.settle();
+        assert_eq!(relation.added().count(), 1);
+        assert_eq!(relation.removed().count(), 16);
+        relation.undo();
+        assert_eq!(rows(&relation), before);
+        assert_eq!(relation.rows_of(0, &[1]).len(), 10);
+        assert!(relation.contains(&[0, 0]) && !relation.contains(&[1, 100]));
+    }
+
+    #[test]
+    fn overwriting_one_key_for_long_takes_no_room() {
+        let mut relation = Relation::new(2, 1, false, false, 1);
+        relation.ensure_index(0, &[1]);
+        for at in 0..20_000 {
+            if let Err(old) = relation.insert(&[7, at], 0) {
+                relation.supersede(old, &[7, at], 0);
+            }
+            relation.commit();
+        }
+        assert_eq!(rows(&relation), [[7, 19_999]]);
+        assert!(relation.len() < 2000);
+        assert_eq!(relation.rows_of(0, &[19_999]).len(), 1);
+    }
+}

@@ -155,3 +155,24 @@ impl Table {
         self.slots[(hash & 0xFFFF_FFFF) as usize & self.mask()]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_one_hash_come_and_go() {
+        let mut table = Table::default();
+        let hash = |id: u32| u64::from(id % 97) << 3;
+        for id in 0..5000 {
+            table.insert(hash(id), id);
+        }
+        for id in (0..5000).filter(|id| id % 3 == 0) {
+            table.remove(hash(id), id);
+        }
+        for id in 0..5000 {
+            let found = table.find(hash(id), |other| other == id);
+            assert_eq!(found, (id % 3 != 0).then_some(id));
+        }
+    }
+}
