@@ -60,3 +60,10 @@ def terms_of(literal: ir.Literal) -> tuple[ir.Expr, ...]:
             return (test,)
         case ir.Each(items=items, source=source):
             return (*items, source)
+
+
+def conjuncts(test: ir.Expr) -> list[ir.Expr]:
+    """The parts of a condition that must all hold."""
+    if isinstance(test, ir.Binary) and test.op == "and":
+        return [*conjuncts(test.left), *conjuncts(test.right)]
+    return [test]

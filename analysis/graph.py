@@ -12,7 +12,7 @@ and loses what `d` names, like a `table` with `p <- p & d`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -336,11 +336,6 @@ class System:
 
     def _is_kept(self, id: str) -> bool:
         return self.nodes[id].kind == "table" and id in self.facts
-
-    def channel_uses(self, unit: Unit) -> Iterator[Use]:
-        for use in unit.positives:
-            if self.nodes[use.node].kind == "channel":
-                yield use
 
 
 def frame_of(rule: ir.Rule) -> tuple[ir.Atom, ...] | None:

@@ -16,65 +16,12 @@ the merge of two values is one of the two.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
-from functools import cache
 
 from bloomish import ir
-from bloomish.analysis.expressions import variables_of
+from bloomish.analysis.expression_types import ExpressionTypes
+from bloomish.analysis.expressions import conjuncts, variables_of
 from bloomish.analysis.graph import System, Unit, Use
-from bloomish.analysis.methods import Signature, method_signature
-from bloomish.lattices.structure import structure
-
-
-class Way(IntEnum):
-    """Polarity: 0, +, -, * of 4.4.  Joined by `either`, mirrored by `opposite`."""
-
-    FIXED = 0
-    UP = 1
-    DOWN = 2
-    UNKNOWN = 3
-
-
-class Kept(IntEnum):
-    """Class: what a function keeps of the lattice; the greater the worse."""
-
-    MORPHISM = 0
-    MONOTONE = 1
-    PLAIN = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """An expression's polarity, class, and type where it is a lattice's."""
-
-    way: Way = Way.FIXED
-    kept: Kept = Kept.MORPHISM
-    type: ir.Type | None = None
-    cells: frozenset[str] = frozenset()
-
-
-FIXED = Typed()
-CHAINS = ("Max", "Min", "Bool")
-_NUMERIC = ("int", "float")
-
-
-def either(a: Way, b: Way) -> Way:
-    """The polarity of what depends on two things."""
-    return Way(a | b)
-
-
-def opposite(a: Way) -> Way:
-    return {Way.UP: Way.DOWN, Way.DOWN: Way.UP}.get(a, a)
-
-
-@cache
-def core(type: ir.Type | None) -> ir.Type | None:
-    """A lattice without its shorthand names, to compare it by."""
-    return structure(type) if isinstance(type, ir.Lattice) else type
-
-
-def is_chain(type: ir.Type | None) -> bool:
-    return isinstance(type, ir.Lattice) and type.name in CHAINS
+from bloomish.analysis.polarity import Kept, Typed, Way, core, not_a_threshold, plainly
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +39,19 @@ class Cell:
     """Whether it is used by way of an even number of reversals (R10)."""
 
 
-class Typing:
+class Typing(ExpressionTypes):
     """Types the variables of one rule and judges each use of a cell.
 
     Cells of collections that are known to be `constant` do not move.
     """
 
     def __init__(self, system: System, unit: Unit, constant: frozenset[str] = frozenset()) -> None:
+        super().__init__(*system.declarations[unit.role], _nonnegative_variables(unit))
         self.constant = constant
-        self.lattices, self.functions = system.declarations[unit.role]
         self.unit = unit
-        self.env: dict[str, Typed] = {}
         self.judged: dict[str, tuple[Kept, str]] = {}
         self.where: dict[str, tuple[Use, int, ir.Lattice]] = {}
-        self.positive = _nonnegative_variables(unit)
         self.bound: set[str] = set()
-        self.turned_back: set[str] = set()
         self.opaque: set[int] = set()
         """Body atoms of implicit cells of which more is asked than how the value ascends."""
         self.reveals: set[int] = set()
@@ -209,7 +153,7 @@ class Typing:
                     typed = self.type(test)
                     tests += bool(typed.cells)
                     fine = typed.way in (Way.FIXED, Way.UP)
-                    self._use(typed, Kept.MORPHISM if fine else None, _not_a_threshold(typed.way))
+                    self._use(typed, Kept.MORPHISM if fine else None, not_a_threshold(typed.way))
             elif isinstance(part, ir.Each):
                 source = self.type(part.source)
                 fine = self._bind_each(part, source)
@@ -313,200 +257,6 @@ class Typing:
         if aggregate.by is not None:
             self._use(self.type(aggregate.by), None, f"{aggregate.name}() compares its value")
 
-    # --------------------------------------------------------------- typing
-
-    def fits(self, term: ir.Expr, into: ir.Lattice) -> Kept | None:
-        """How a term merges into a lattice column; None if not monotonely."""
-        typed = self.type(term)
-        if typed.way is Way.FIXED:
-            return Kept.MORPHISM
-        into = structure(into)
-        match term:
-            case ir.SetExpr():
-                return None
-            case ir.MapExpr(items=items) if into.name == "MapUnion":
-                inner = into.args[1]
-                kept = Kept.MORPHISM
-                for key, value in items:
-                    if self.type(key).way is not Way.FIXED or not isinstance(inner, ir.Lattice):
-                        return None
-                    one = self.fits(value, inner)
-                    if one is None:
-                        return None
-                    kept = max(kept, one)
-                return kept
-            case ir.TupleExpr(items=(first, second)) if into.name in ("Pair", "Lex"):
-                a, b = into.args
-                if not (isinstance(a, ir.Lattice) and isinstance(b, ir.Lattice)):
-                    return None
-                if into.name == "Lex" and self.type(first).way is not Way.FIXED:
-                    return None  # the value under a rising version is another value
-                parts = (self.fits(first, a), self.fits(second, b))
-                if parts[0] is None or parts[1] is None:
-                    return None
-                return max(parts[0], parts[1])
-        if core(typed.type) == into and typed.way is Way.UP:
-            return typed.kept
-        if into.name in CHAINS and (typed.type is None or is_chain(typed.type)):
-            wanted = Way.DOWN if into.name == "Min" else Way.UP
-            return typed.kept if plainly(typed) is wanted else None
-        return None
-
-    def type(self, term: ir.HeadArg) -> Typed:
-        """The polarity and class of an expression."""
-        match term:
-            case ir.Var(name=name):
-                return self.env.get(name, FIXED)
-            case ir.Unary(op=op, operand=operand):
-                inner = self.type(operand)
-                if op == "-" and not _is_numeric(inner):
-                    return _unknown(inner)
-                return Typed(self._turned(plainly(inner), inner), inner.kept, None, inner.cells)
-            case ir.Binary():
-                return self._binary(term)
-            case ir.Call(function=name, args=args):
-                return self._call(name, args)
-            case ir.Method(name=name, receiver=receiver, args=args):
-                return self._method(name, receiver, args)
-            case ir.Size(of=of):
-                return FIXED if isinstance(of, str) else self._size(of)
-            case ir.TupleExpr(items=items) | ir.SetExpr(items=items):
-                return self._structure(items)
-            case ir.MapExpr(items=pairs):
-                return self._structure(tuple(part for pair in pairs for part in pair))
-            case _:
-                return FIXED
-
-    def _structure(self, items: tuple[ir.Expr, ...]) -> Typed:
-        typed = [self.type(item) for item in items]
-        if all(part.way is Way.FIXED for part in typed):
-            return FIXED
-        cells = frozenset(name for part in typed for name in part.cells)
-        kept = max((part.kept for part in typed), default=Kept.MORPHISM)
-        return Typed(Way.UNKNOWN, kept, None, cells)
-
-    def _size(self, of: ir.Expr) -> Typed:
-        inner = self.type(of)
-        if inner.way is Way.FIXED:
-            return FIXED
-        type = core(inner.type)
-        counted = isinstance(type, ir.Lattice) and type.name in ("SetUnion", "MapUnion")
-        way = inner.way if counted else Way.UNKNOWN
-        return Typed(way, Kept.MONOTONE, None, inner.cells)
-
-    def _binary(self, term: ir.Binary) -> Typed:
-        left, right = self.type(term.left), self.type(term.right)
-        cells = left.cells | right.cells
-        if not cells:
-            return FIXED
-        kept = max(left.kept, right.kept)
-        if len(cells) > 1:
-            kept = max(kept, Kept.MONOTONE)
-        a, b = plainly(left), plainly(right)
-        way = Way.UNKNOWN
-        match term.op:
-            case "|":
-                same = core(left.type) == core(right.type) or Way.FIXED in (left.way, right.way)
-                way = either(left.way, right.way) if same else Way.UNKNOWN
-                return Typed(way, kept, left.type or right.type, cells)
-            case "+" if _is_numeric(left) and _is_numeric(right):
-                way = either(a, b)
-            case "-" if _is_numeric(left) and _is_numeric(right):
-                way = either(a, self._turned(b, right))
-            case "*" if not right.cells:
-                way = self._scaled(a, term.right)
-            case "*" if not left.cells:
-                way = self._scaled(b, term.left)
-            case "/" | "//" | "div" if not right.cells:
-                way = self._scaled(a, term.right)
-            case ">" | ">=":
-                way = either(a, self._turned(b, right))
-            case "<" | "<=":
-                way = either(self._turned(a, left), b)
-            case "and" | "or":
-                way = either(a, b)
-            case "==" | "!=":
-                way = _equality(term, a, b)
-        return Typed(way, kept, None, cells)
-
-    def _turned(self, way: Way, typed: Typed) -> Way:
-        """The opposite; what went down and now goes up has been turned twice."""
-        if way is Way.DOWN:
-            self.turned_back |= typed.cells
-        return opposite(way)
-
-    def _scaled(self, way: Way, factor: ir.Expr) -> Way:
-        if self.is_nonnegative(factor):
-            return way
-        if isinstance(factor, ir.Const) and isinstance(factor.value, (int, float)):
-            return opposite(way)
-        return Way.UNKNOWN
-
-    def is_nonnegative(self, term: ir.Expr) -> bool:
-        """Known from the syntax to be a number of at least 0."""
-        match term:
-            case ir.Const(value=value):
-                return isinstance(value, (int, float)) and value >= 0
-            case ir.Size():
-                return True
-            case ir.Var(name=name):
-                return name in self.positive
-            case ir.Binary(op=op, left=left, right=right) if op in ("+", "*", "/", "//", "div"):
-                return self.is_nonnegative(left) and self.is_nonnegative(right)
-            case _:
-                return False
-
-    def _call(self, name: str, args: tuple[ir.Expr, ...]) -> Typed:
-        typed = [self.type(argument) for argument in args]
-        cells = frozenset(cell for part in typed for cell in part.cells)
-        if not cells:
-            return FIXED
-        declared = self.functions[name]
-        result = declared.result
-        if not declared.monotone:
-            return Typed(Way.UNKNOWN, Kept.PLAIN, result, cells)
-        way = Way.FIXED
-        for part, wanted in zip(typed, declared.params, strict=True):
-            if isinstance(wanted, ir.Lattice):
-                fits = part.way is Way.FIXED or core(part.type) == core(wanted)
-                way = either(way, part.way if fits else Way.UNKNOWN)
-            else:
-                way = either(way, plainly(part))
-        return Typed(way, Kept.MONOTONE, result, cells)
-
-    def _method(self, name: str, receiver: ir.Expr, args: tuple[ir.Expr, ...]) -> Typed:
-        inner = self.type(receiver)
-        typed = [inner, *(self.type(argument) for argument in args)]
-        cells = frozenset(cell for part in typed for cell in part.cells)
-        if not cells:
-            return FIXED
-        if not isinstance(inner.type, ir.Lattice):
-            return Typed(Way.UNKNOWN, Kept.PLAIN, None, cells)
-        signature = method_signature(inner.type, name, self.lattices, len(args))
-        way = Way.FIXED
-        for place, part in enumerate(typed):
-            way = either(way, self._moves(part, signature, place))
-        kept = max(part.kept for part in typed)
-        if signature.kept != "morphism" or len(cells) > 1:
-            kept = max(kept, Kept.MONOTONE)
-        return Typed(way, kept, signature.result, cells)
-
-    def _moves(self, part: Typed, signature: Signature, place: int) -> Way:
-        """How a method's result goes as one argument of it does."""
-        if part.way is Way.FIXED:
-            return Way.FIXED
-        wanted = signature.wants(place)
-        way: Way = part.way
-        if place > 0 and (wanted is None or core(part.type) != wanted):
-            way = plainly(part) if wanted is None else Way.UNKNOWN
-        match signature.polarity_of(place):
-            case "+":
-                return way
-            case "-":
-                return self._turned(way, part)
-            case _:
-                return Way.UNKNOWN
-
 
 INT = ir.Plain("int")
 RISING: dict[str, ir.Lattice] = {
@@ -545,51 +295,6 @@ def _implicit_cells(system: System, node: str) -> dict[int, ir.Lattice | None] |
         rises = lattice is not None and aggregate_rises(aggregate, lattice, typing)
         found[number] = lattice if rises else None
     return found
-
-
-def plainly(typed: Typed) -> Way:
-    """Which way a value goes in the order of plain values: a Min's goes down."""
-    if typed.way is Way.FIXED or not isinstance(typed.type, ir.Lattice):
-        return typed.way
-    if typed.type.name in ("Max", "Bool"):
-        return typed.way
-    return opposite(typed.way) if typed.type.name == "Min" else Way.UNKNOWN
-
-
-def _is_numeric(typed: Typed) -> bool:
-    """Of a lattice: a chain of numbers.  What is fixed or computed is taken for one."""
-    if typed.way is Way.FIXED or typed.type is None:
-        return True
-    if not isinstance(typed.type, ir.Lattice) or typed.type.name not in ("Max", "Min"):
-        return False
-    element = typed.type.args[0]
-    return isinstance(element, ir.Plain) and element.name in _NUMERIC
-
-
-def _unknown(typed: Typed) -> Typed:
-    way = Way.FIXED if typed.way is Way.FIXED else Way.UNKNOWN
-    return Typed(way, typed.kept, None, typed.cells)
-
-
-def _equality(term: ir.Binary, a: Way, b: Way) -> Way:
-    """`x == True` is x; any other equality of something that moves is a gamble."""
-    for way, other in ((a, term.right), (b, term.left)):
-        if isinstance(other, ir.Const) and isinstance(other.value, bool):
-            return way if other.value is (term.op == "==") else opposite(way)
-    return either(a, b) if Way.FIXED is either(a, b) else Way.UNKNOWN
-
-
-def _not_a_threshold(way: Way) -> str:
-    if way is Way.DOWN:
-        return "the condition may cease to hold as the value ascends"
-    return "the condition tests more than a threshold"
-
-
-def conjuncts(test: ir.Expr) -> list[ir.Expr]:
-    """The parts of a condition that must all hold."""
-    if isinstance(test, ir.Binary) and test.op == "and":
-        return [*conjuncts(test.left), *conjuncts(test.right)]
-    return [test]
 
 
 def aggregate_rises(aggregate: ir.Aggregate, into: ir.Type, typing: Typing) -> bool:

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bloomish import ir
+from bloomish.analysis.expressions import conjuncts
 from bloomish.analysis.graph import System, Unit, Use
-from bloomish.analysis.lattice_types import conjuncts
 from bloomish.analysis.modes import CONST, LASTING, Mode
 
 Places = dict[int, int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bloomish import ir
 from bloomish.analysis.graph import Use
-from bloomish.analysis.lattice_types import Kept, aggregate_rises, implicit_cells
+from bloomish.analysis.lattice_types import aggregate_rises, implicit_cells
 from bloomish.analysis.modes import (
     CONST,
     DET,
@@ -18,6 +18,7 @@ from bloomish.analysis.modes import (
     Mode,
 )
 from bloomish.analysis.points import PointKind
+from bloomish.analysis.polarity import Kept
 from bloomish.analysis.rules.case import Case
 
 CHOICES = ("argmax", "argmin", "choose", "index")

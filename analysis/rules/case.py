@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from bloomish import ir
 from bloomish.analysis.dependencies import Dependencies
 from bloomish.analysis.graph import MONITORS, Node, System, Unit, Use
-from bloomish.analysis.lattice_types import Cell, Kept, Typing, implicit_cells
+from bloomish.analysis.lattice_types import Cell, Typing, implicit_cells
 from bloomish.analysis.lineage import Lineage
 from bloomish.analysis.modes import CONST, NONDET, Mode
 from bloomish.analysis.points import Finding, Origin, PointKind, Step
+from bloomish.analysis.polarity import Kept
 from bloomish.analysis.seals import Seals
 
 

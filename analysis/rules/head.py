@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bloomish.analysis.lattice_types import Kept
 from bloomish.analysis.modes import CERTAIN, CONST, DET, EVENT, FLUX, GROW, NONDET, PART, SEQ
 from bloomish.analysis.points import PointKind
+from bloomish.analysis.polarity import Kept
 from bloomish.analysis.rules.case import Case
 
 INSERTS = ("<=", "<+", "<~")

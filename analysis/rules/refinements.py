@@ -10,8 +10,9 @@ from __future__ import annotations
 from bloomish import ir
 from bloomish.analysis.dependencies import Level
 from bloomish.analysis.graph import Unit, Use
-from bloomish.analysis.lattice_types import Kept, aggregate_rises
+from bloomish.analysis.lattice_types import aggregate_rises
 from bloomish.analysis.modes import CONST, DET, EVENT, FLUX, GROW, LASTING
+from bloomish.analysis.polarity import Kept
 from bloomish.analysis.rules.case import Case
 
 
