@@ -120,20 +120,27 @@ def parse_feed(text: str, declared: Roles) -> Feed:
         raise BadOption(f"{source}: {fault}") from fault
 
 
-def _rows(reader: RowReader, lines: IO[str], suffix: str) -> Iterator[Row]:
+def _rows(
+    reader: RowReader,
+    lines: IO[str],
+    suffix: str,
+    complain: Callable[[BadRow], object] | None = None,
+) -> Iterator[Row]:
     form = SUFFIXES.get(suffix.lower())
     if form is not None:
-        return reader.rows(lines, form)
+        return reader.rows(lines, form, complain)
     first = list(islice(lines, 1))
-    return reader.rows(chain(first, lines), guess(first[0]) if first else "csv")
+    return reader.rows(chain(first, lines), guess(first[0]) if first else "csv", complain)
 
 
-async def feed(one: Feed, nodes: dict[str, Node], complain: Callable[[str], None]) -> int:
-    """Insert a feed's rows; how many.  Rows that a node sets aside are told, and it goes on."""
+async def feed(
+    one: Feed, nodes: dict[str, Node], complain: Callable[[str], None]
+) -> AsyncIterator[int]:
+    """Insert a feed's rows; gives how many in each batch.  Lines of the standard input that
+    are no rows, and rows that a node sets aside, are told, and it goes on."""
     order = one.place.nodes
     turn = 0
-    fed = 0
-    async for batch in _batches(one):
+    async for batch in _batches(one, complain):
         shares: dict[str, list[Row]] = {}
         for row in batch:
             if one.place.all_of_them:
@@ -148,16 +155,15 @@ async def feed(one: Feed, nodes: dict[str, Node], complain: Callable[[str], None
                 complain(str(outcome))
             elif isinstance(outcome, BaseException):
                 raise outcome
-        fed += len(batch)
-    return fed
+        yield len(batch)
 
 
-async def _batches(one: Feed) -> AsyncIterator[Sequence[Row]]:
+async def _batches(one: Feed, complain: Callable[[str], None]) -> AsyncIterator[Sequence[Row]]:
     if one.rows is not None:
         for start in range(0, len(one.rows), BATCH):
             yield one.rows[start : start + BATCH]
         return
-    async for batch in _Standard(one.reader):
+    async for batch in _Standard(one.reader, complain):
         yield batch
 
 
@@ -167,30 +173,38 @@ class _Standard:
 
     AHEAD = 16 * BATCH
 
-    def __init__(self, reader: RowReader) -> None:
+    def __init__(self, reader: RowReader, complain: Callable[[str], None]) -> None:
         self._reader = reader
+        self._complain = complain
         self._loop = asyncio.get_running_loop()
         self._rows: deque[Row] = deque()
         self._room = threading.Semaphore(self.AHEAD)
         self._wake = asyncio.Event()
         self._ended = False
-        self._fault: BadRow | None = None
         threading.Thread(target=self._read, daemon=True, name="standard input").start()
 
     def _read(self) -> None:
-        try:
-            for row in _rows(self._reader, sys.stdin, ""):
+        # What is not UTF-8 is a bad line, and no reason to stop.
+        with open(
+            sys.stdin.fileno(),
+            encoding="utf-8",
+            errors="surrogateescape",
+            newline="",
+            closefd=False,
+        ) as lines:
+            for row in _rows(self._reader, lines, "", self._bad_line):
                 self._room.acquire()
                 self._rows.append(row)
-                self._tell()
-        except BadRow as fault:
-            self._fault = fault
+                self._tell(self._wake.set)
         self._ended = True
-        self._tell()
+        self._tell(self._wake.set)
 
-    def _tell(self) -> None:
+    def _bad_line(self, fault: BadRow) -> None:
+        self._tell(self._complain, str(fault))
+
+    def _tell(self, what: Callable[..., object], *args: object) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake.set)
+            self._loop.call_soon_threadsafe(what, *args)
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Row]]:
         while True:
@@ -201,8 +215,6 @@ class _Standard:
                 self._room.release(len(batch))
                 yield batch
             elif ended:
-                if self._fault is not None:
-                    raise self._fault
                 return
             else:
                 await self._wake.wait()

@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NoReturn
 
 from bloomish import ir
 from bloomish.errors import BloomishError
@@ -53,21 +54,37 @@ class RowReader:
     def _bad(self, line: int, what: str) -> BadRow:
         return BadRow(f"{self._source}:{line}: {what}\n  a row is {self._shape}")
 
-    def rows(self, lines: Iterable[str], form: Format) -> Iterator[Row]:
-        """The rows of all lines.  Raises BadRow at the first that is none."""
+    def rows(
+        self,
+        lines: Iterable[str],
+        form: Format,
+        complain: Callable[[BadRow], object] | None = None,
+    ) -> Iterator[Row]:
+        """The rows of all lines.  A line that is none raises BadRow, or is told and left out."""
+        lines = _without_mark(lines)
         if form == "json":
-            return self._json(lines)
-        return self._csv(lines, "," if form == "csv" else "\t")
+            readings = self._json(lines)
+        else:
+            readings = self._csv(lines, "," if form == "csv" else "\t")
+        for reading in readings:
+            try:
+                row = reading()
+            except BadRow as fault:
+                if complain is None:
+                    raise
+                complain(fault)
+            else:
+                yield row
 
-    def _json(self, lines: Iterable[str]) -> Iterator[Row]:
+    def _json(self, lines: Iterable[str]) -> Iterator[Callable[[], Row]]:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield self.json_row(line, number)
+                yield partial(self.json_row, line, number)
 
     def json_row(self, line: str, number: int) -> Row:
         """One line of JSON."""
         try:
-            data = json.loads(line)
+            data = _json_value(line)
         except ValueError as fault:
             raise self._bad(number, f"not JSON: {fault}") from None
         names = [one.name for one in self._columns]
@@ -83,30 +100,41 @@ class RowReader:
             if len(names) != 1:
                 raise self._bad(number, f"{line.strip()[:60]} is neither an array nor an object")
             data = [data]
-        return self._conformed([from_json(value) for value in data], number)
+        try:
+            return self._conformed([from_json(value) for value in data], number)
+        except ValueError as fault:
+            raise self._bad(number, str(fault)) from None
 
-    def _csv(self, lines: Iterable[str], delimiter: str) -> Iterator[Row]:
+    def _csv(self, lines: Iterable[str], delimiter: str) -> Iterator[Callable[[], Row]]:
         reader = csv.reader(iter(lines), delimiter=delimiter, strict=True)
         names = [one.name for one in self._columns]
-        order: list[int] | None = None
+        order = list(range(len(names)))
         first = True
-        try:
-            for cells in reader:
-                if not cells:
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as fault:
+                yield partial(self._not_csv, reader.line_num, fault)
+                continue
+            if not cells:
+                continue
+            if first:
+                first = False
+                stripped = [cell.strip() for cell in cells]
+                if sorted(stripped) == sorted(names):
+                    order = [stripped.index(name) for name in names]
                     continue
-                if first:
-                    first = False
-                    stripped = [cell.strip().lstrip("\ufeff") for cell in cells]
-                    if sorted(stripped) == sorted(names):
-                        order = [stripped.index(name) for name in names]
-                        continue
-                if len(cells) != len(names):
-                    raise self._bad(reader.line_num, f"{len(cells)} cells for {len(names)} columns")
-                if order is not None:
-                    cells = [cells[place] for place in order]
-                yield self.text_row(cells, reader.line_num)
-        except csv.Error as fault:
-            raise self._bad(reader.line_num, f"not CSV: {fault}") from None
+            yield partial(self._cells, cells, order, reader.line_num)
+
+    def _not_csv(self, number: int, fault: csv.Error) -> NoReturn:
+        raise self._bad(number, f"not CSV: {fault}")
+
+    def _cells(self, cells: Sequence[str], order: Sequence[int], number: int) -> Row:
+        if len(cells) != len(order):
+            raise self._bad(number, f"{len(cells)} cells for {len(order)} columns")
+        return self.text_row([cells[place] for place in order], number)
 
     def text_row(self, cells: Sequence[str], number: int) -> Row:
         """A row from one text per column."""
@@ -130,13 +158,32 @@ class RowReader:
         return tuple(row)
 
 
+def _without_mark(lines: Iterable[str]) -> Iterator[str]:
+    """Without the byte order mark that some editors put before a text."""
+    for number, line in enumerate(lines):
+        yield line if number else line.removeprefix("\ufeff")
+
+
+def _json_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def from_json(value: object) -> object:
-    """A JSON value as one of the language; an object is a map, or bytes."""
+    """A JSON value as one of the language; an object is a map, or bytes.
+
+    Raises ValueError where what is said to be bytes is not hexadecimal.
+    """
     if isinstance(value, list):
         return tuple(map(from_json, value))
     if isinstance(value, dict):
         if set(value) == {"bytes"} and isinstance(value["bytes"], str):
-            return bytes.fromhex(value["bytes"])
+            try:
+                return bytes.fromhex(value["bytes"])
+            except ValueError:
+                raise ValueError(f"{value['bytes']!r} is not bytes in hexadecimal") from None
         return tuple((key, from_json(item)) for key, item in value.items())
     return value
 
@@ -178,18 +225,18 @@ def _cell(cell: str, type_: ir.Type) -> object:
                 return _bool(cell)
             case _:  # Any: JSON where it is JSON, else text
                 try:
-                    return from_json(json.loads(cell))
+                    return from_json(_json_value(cell))
                 except ValueError:
                     return cell
     try:
-        return from_json(json.loads(cell))
+        return from_json(_json_value(cell))
     except ValueError as fault:
         raise ValueError(f"{cell!r} is not JSON: {fault}") from None
 
 
 def guess(line: str) -> Format:
     """The format of a source without a suffix, by its first line."""
-    return "json" if line.lstrip()[:1] in ("[", "{") else "csv"
+    return "json" if line.lstrip("\ufeff \t")[:1] in ("[", "{") else "csv"
 
 
 def row_text(name: str, row: Row) -> str:

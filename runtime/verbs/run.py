@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bloomish.errors import BloomishError
@@ -17,8 +18,8 @@ from bloomish.runtime.cluster import Restart, RunningCluster, StartFailed, launc
 from bloomish.runtime.feeds import BadOption, Feed, Place, feed, find_place, parse_feed
 from bloomish.runtime.host import Change, HostFault, Node, NodeGone, Watch
 from bloomish.runtime.roles import Roles, roles
-from bloomish.runtime.rowtext import BadRow, row_json, row_text
-from bloomish.runtime.tls import CredentialsMissing
+from bloomish.runtime.rowtext import row_json, row_text
+from bloomish.runtime.tls import Credentials, CredentialsMissing
 from bloomish.targets import load
 
 WATCHABLE = ("output", "invariant")
@@ -52,7 +53,8 @@ def run(options: Options) -> int:
         declared = roles(load(options.target))
         feeds = [parse_feed(text, declared) for text in options.feeds]
         watches = _watches(options, declared)
-    except BloomishError as fault:
+        _check_files(options, declared)
+    except (BloomishError, CredentialsMissing) as fault:
         print(fault, file=sys.stderr)
         return 2
     if sum(one.source == "-" for one in feeds) > 1:
@@ -62,6 +64,18 @@ def run(options: Options) -> int:
         print(f"--restart is one of {', '.join(get_args(Restart))}", file=sys.stderr)
         return 2
     return asyncio.run(_Run(options, declared, feeds, watches).run())
+
+
+def _check_files(options: Options, declared: Roles) -> None:
+    """Files that an option names and that cannot be there are a wrong option."""
+    if options.tls is not None:
+        for name in [*(node for role in declared.roles for node in role.nodes), "host"]:
+            Credentials.of(options.tls, name)
+    for option, path in (("--trace", options.trace), ("--directory", options.directory)):
+        if path is not None and not Path(path).absolute().parent.is_dir():
+            raise BadOption(f"{option} {path}: there is no folder {Path(path).parent}")
+        if path is not None and Path(path).is_dir():
+            raise BadOption(f"{option} {path}: it is a folder, and a file is wanted")
 
 
 def _watches(options: Options, declared: Roles) -> list[Place]:
@@ -113,7 +127,7 @@ class _Run:
                 if cluster is not None:
                     self._announce(cluster, time.monotonic() - started)
                     statuses = await self._with(cluster)
-        except (StartFailed, HostFault, CredentialsMissing) as fault:
+        except (StartFailed, HostFault) as fault:
             self._say(str(fault))
             return 1
         except OSError as fault:
@@ -193,8 +207,9 @@ class _Run:
     async def _feed_all(self, nodes: dict[str, Node]) -> None:
         async def one_feed(one: Feed) -> None:
             try:
-                self.fed += await feed(one, nodes, self._refused)
-            except (HostFault, BadRow) as fault:
+                async for rows in feed(one, nodes, self._refused):
+                    self.fed += rows
+            except HostFault as fault:
                 self._refused(str(fault))
 
         await asyncio.gather(*map(one_feed, self.feeds))
@@ -225,7 +240,7 @@ class _Run:
         await cluster.all_gone()
 
     async def _check_eventually(self, cluster: RunningCluster) -> None:
-        """What must be the case at the end of a run, must be at some node that declares it."""
+        """What must be the case at the end of a run, must be at every node that still runs."""
         for role in self.declared.roles:
             for one in role.program.collections:
                 if one.kind != "eventually":

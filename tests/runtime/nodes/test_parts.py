@@ -339,11 +339,20 @@ def test_json_rows_are_arrays_or_objects() -> None:
         ("{", "json", "file:1: not JSON"),
         ('{"n": 1, "m": 2}', "json", "missing: flag, pair, seen, text; no such column: m"),
         ("7", "json", "neither an array nor an object"),
+        ('[1, "x", true, {"bytes": "zz"}, []]', "json", "'zz' is not bytes in hexadecimal"),
+        ("[" * 100_000, "json", "file:1: not JSON: it is nested too deeply"),
+        ("1,x,true," + "[" * 100_000 + ",[]", "csv", "file:1: column pair: .* too deeply"),
     ],
 )
 def test_a_bad_line_is_named(lines: str, form: Format, complaint: str) -> None:
     with pytest.raises(BadRow, match=complaint):
         parse(lines, form)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_row() -> None:
+    assert parse('\ufeff1,"a,b",true,"[2, ""x""]","[4, 3]"\n') == [ROW]
+    assert parse('\ufeff[1, "a,b", true, [2, "x"], [3, 4]]', "json") == [ROW]
+    assert guess('\ufeff{"a": 1}') == "json"
 
 
 def test_formats_are_guessed_and_rows_are_written_as_programs_write_them() -> None:

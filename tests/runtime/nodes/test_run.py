@@ -22,15 +22,16 @@ KVS = str(ROOT / "programs" / "kvs.py")
 PUTS = "request,key,value\n1,a,x\n2,b,y\n3,a,z\n"
 
 
-def bloomish(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def bloomish(*arguments: str, stdin: str | bytes = b"") -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
         [sys.executable, "-m", "bloomish", *arguments],
-        input=stdin,
+        input=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_output=True,
-        text=True,
         cwd=ROOT,
         timeout=60,
     )
+    out, err = done.stdout.decode(), done.stderr.decode()
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
 
 def printed(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -98,13 +99,30 @@ def test_a_bad_line_of_a_file_is_told_before_anything_starts(
     assert "ready" not in done.stderr
 
 
-def test_a_bad_line_of_the_standard_input_is_told_and_the_run_goes_on() -> None:
-    lines = '[1, "a", "x"]\n["one", "a", "x"]\n'
-    done = bloomish(
-        "run", KVS, "--feed", "client-1:want=-", "--until-quiet", "--watch", "done", stdin=lines
-    )
-    assert printed(done) == ["client-1  done(1)"]
-    assert "standard input:2: column request" in done.stderr
+@pytest.mark.parametrize(
+    ("lines", "complaints"),
+    [
+        (
+            b'[1, "a", "x"]\n["one", "a", "x"]\n{\n[2, "\xff", "x"]\n[2, "a", "x"]\n',
+            ["2: column request", "3: not JSON", "4: column key: '\\udcff'"],
+        ),
+        (
+            b'value,key,request\nx,a,1\nx,a\n\nx,"a"b,3\nx,a,one\nx,a,2\n"x,a,4\n',
+            ["3: 2 cells for 3", "5: not CSV", "6: column request", "8: not CSV"],
+        ),
+    ],
+)
+def test_a_bad_line_of_the_standard_input_is_told_and_the_run_goes_on(
+    lines: bytes, complaints: Sequence[str]
+) -> None:
+    arguments = ["run", KVS, "--feed", "client-1:want=-", "--until-quiet", "--watch", "done"]
+    done = bloomish(*arguments, stdin=lines)
+    assert printed(done) == ["client-1  done(1)", "client-1  done(2)"]
+    told = [line for line in done.stderr.splitlines() if line.startswith("standard input:")]
+    assert len(told) == len(complaints)
+    for line, complaint in zip(told, complaints, strict=True):
+        assert line.startswith(f"standard input:{complaint}")
+    assert "2 rows fed" in done.stderr
     assert done.returncode == 1
 
 
@@ -121,6 +139,9 @@ def test_a_bad_line_of_the_standard_input_is_told_and_the_run_goes_on() -> None:
         ([KVS, "--watch", "store"], "no output 'store'; there are: client:answer, client:done"),
         ([KVS, "--for", "-1"], "-1"),
         ([KVS, "--evaluator", "abacus"], "abacus"),
+        ([KVS, "--trace", "/nowhere/trace"], "--trace /nowhere/trace: there is no folder"),
+        ([KVS, "--directory", "/tmp"], "--directory /tmp: it is a folder"),
+        ([KVS, "--tls", "/nowhere"], "/nowhere/ca.pem is missing"),
         ([KVS, "--feed", "client:want=-", "--feed", "client:ask=-"], "one collection only"),
     ],
 )
