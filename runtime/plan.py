@@ -173,6 +173,7 @@ class Planner:
                 {f"c{place}": column.type for place, column in enumerate(c.columns)},
                 each_tick,
                 raw=True,
+                copy=True,
             )
         )
 
@@ -442,6 +443,7 @@ class Planner:
                 for literal, relation in virtual.body.literals
                 if isinstance(literal, ir.Atom) and not literal.negated
             ],
+            copies=virtual.body.literals[0][1] if virtual.copy else None,
         )
 
     def _group_width(self, virtual: Virtual) -> int:

@@ -85,6 +85,7 @@ class RulePlan:
     bound: BoundPlan | None
     aggregate: AggregatePlan | None
     reads: list[int]
+    copies: int | None  # the relation whose rows it hands on as they are
 
 
 @dataclass
@@ -182,4 +183,5 @@ class Virtual:
     head_types: list[ir.Type] = field(default_factory=list)
     source: ir.Rule | None = None
     raw: bool = False  # the head's values are taken as they are
+    copy: bool = False
     aggregate: bool = False

@@ -412,8 +412,9 @@ impl Fixpoint<'_, '_> {
         if spec.plain.iter().any(|&place| known[place] != row[place]) {
             let origin_there = self.relations[head].origin(there);
             let old = spec.kind == Kind::Table && there < self.relations[head].start();
-            let first = if old { TABLE } else { origin_there };
-            return Err(self.conflict(head, first, origin, known.to_vec(), row.to_vec()));
+            let first = if old { TABLE } else { self.source(origin_there, known) };
+            let second = self.source(origin, row);
+            return Err(self.conflict(head, first, second, known.to_vec(), row.to_vec()));
         }
         if let [(place, lattice)] = &spec.merges[..] {
             // Most that is derived again is below what is there.
@@ -438,6 +439,16 @@ impl Fixpoint<'_, '_> {
         }
         let same = self.relations[head].row(there) == result;
         Ok((!same).then_some(result))
+    }
+
+    /// Who put a row there, behind the rules that only hand it on.
+    fn source(&self, origin: u32, row: &[Word]) -> u32 {
+        let rule = origin.checked_sub(RULES).map(|rule| &self.plan.rules[rule as usize]);
+        let Some(relation) = rule.and_then(|rule| rule.copies) else {
+            return origin;
+        };
+        let relation = &self.relations[relation];
+        relation.find_exact(row).map_or(origin, |id| self.source(relation.origin(id), row))
     }
 
     fn merge_failed(&self, head: usize, origin: u32, row: &[Word], reason: &str) -> Box<Fail> {

@@ -107,6 +107,8 @@ pub struct RulePlan {
     pub aggregate: Option<AggregatePlan>,
     /// Relations of the positive literals: one that is empty makes no match.
     pub reads: Vec<usize>,
+    /// The relation whose rows it hands on as they are.
+    pub copies: Option<usize>,
 }
 
 #[derive(FromPyObject)]
@@ -504,6 +506,7 @@ fn read_rule(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<RulePlan> 
             false => Some(read_aggregate(&aggregate)?),
         },
         reads: value.getattr("reads")?.extract()?,
+        copies: value.getattr("copies")?.extract()?,
         args,
     })
 }
