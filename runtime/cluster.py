@@ -273,10 +273,10 @@ class RunningCluster:
         tls = Credentials.of(self._tls, "host") if self._tls is not None else None
         return connect(name, directory=self.directory, tls=tls)
 
-    async def status(self) -> dict[str, dict[str, Any]]:
+    async def status(self, patience: float = 5.0) -> dict[str, dict[str, Any]]:
         """The status of every node that runs and answers within a moment."""
         names = self.running
-        answers = await asyncio.gather(*map(self.status_of, names))
+        answers = await asyncio.gather(*(self.status_of(name, patience) for name in names))
         return {name: one for name, one in zip(names, answers, strict=True) if one is not None}
 
     async def status_of(self, name: str, patience: float = 5.0) -> dict[str, Any] | None:

@@ -93,6 +93,11 @@ class Node:
         declared = self.collections.get(collection)
         shapes = [_ships(one.type) for one in declared.columns] if declared else []
         taken: Sequence[Sequence[object]] = rows if isinstance(rows, list) else list(rows)
+        for row in taken:
+            if not isinstance(row, (tuple, list)):
+                raise HostFault(
+                    f"{row!r} is not a row: `insert({collection!r}, ...)` takes a list of tuples"
+                )
         if any(shapes):
             taken = [
                 [

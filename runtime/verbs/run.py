@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,6 +102,7 @@ class _Run:
     fed: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     by_signal: int = 0
+    cluster: RunningCluster | None = None
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -125,6 +126,7 @@ class _Run:
             async with AsyncExitStack() as stack:
                 cluster = await self._unless_signalled(stack, starting)
                 if cluster is not None:
+                    self.cluster = cluster
                     self._announce(cluster, time.monotonic() - started)
                     statuses = await self._with(cluster)
         except (StartFailed, HostFault) as fault:
@@ -139,8 +141,17 @@ class _Run:
         return 1 if self.wrong or self.violations else 0
 
     def _signalled(self, number: int) -> None:
+        if self.by_signal and self.cluster is not None:
+            # Whoever presses Ctrl-C again does not want to wait for nodes in order.
+            for name in self.cluster.members:
+                self.cluster.kill(name)
         self.by_signal = number
         self.ended.set()
+
+    @property
+    def _patience(self) -> float:
+        """How long a node may take to answer, in seconds, once the run is over."""
+        return 1.0 if self.by_signal else 5.0
 
     async def _unless_signalled(
         self, stack: AsyncExitStack, starting: launch
@@ -176,22 +187,25 @@ class _Run:
         ending = asyncio.ensure_future(self._until(cluster, feeding))
         await asyncio.wait({ending})
         await _finish([ending, feeding, *showing])
-        statuses = await cluster.status()
+        statuses = await cluster.status(self._patience)
+        silent = [name for name in cluster.running if name not in statuses]
+        for name in silent:
+            self._refused(f"{name} runs and does not answer")
         self.wrong += [
             f"{name}: {member.reason}"
             for name, member in cluster.members.items()
             if member.state == "dead"
         ]
         # The answer to a request comes after all rows that were handed out before it.
-        for node in nodes.values():
-            with suppress(HostFault):
-                await node.status()
+        for name in nodes.keys() & statuses.keys():
+            with suppress(HostFault, TimeoutError):
+                await asyncio.wait_for(nodes[name].status(), self._patience)
         await _finish(printing)
         for name, collection, watch in watching:
             for change in watch.ready():
                 self._print_row(name, collection, change)
         sys.stdout.flush()
-        await self._check_eventually(cluster)
+        await self._check_eventually(cluster, statuses)
         for node in nodes.values():
             await node.close()
         return statuses
@@ -239,14 +253,14 @@ class _Run:
         """A cluster of which every node has died or stopped is over."""
         await cluster.all_gone()
 
-    async def _check_eventually(self, cluster: RunningCluster) -> None:
+    async def _check_eventually(self, cluster: RunningCluster, nodes: Container[str]) -> None:
         """What must be the case at the end of a run, must be at every node that still runs."""
         for role in self.declared.roles:
             for one in role.program.collections:
                 if one.kind != "eventually":
                     continue
                 for name in role.nodes:
-                    if name not in cluster.running:
+                    if name not in nodes:
                         continue
                     async with cluster.connect(name) as node:
                         if not await node.contents(one.name):

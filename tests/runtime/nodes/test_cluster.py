@@ -92,6 +92,8 @@ async def test_requests_that_make_no_sense_get_an_answer_or_a_closed_door() -> N
         async with cluster.connect("receiver-0") as node:
             with pytest.raises(HostFault, match="no collection"):
                 await node.watch("nothing")
+            with pytest.raises(HostFault, match="1 is not a row: .* takes a list of tuples"):
+                await node.insert("say", (1, "x"))
 
 
 # ------------------------------------------------------------- life and death

@@ -8,10 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pexpect
+import psutil
 import pytest
 
 from bloomish.runtime.host import connect
@@ -248,6 +250,29 @@ async def test_ctrl_c_stops_every_node_in_order(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert b"ticks" in err and b"Traceback" not in err
     assert not file.exists()
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_ends_a_run_of_which_a_node_does_not_answer(presses: int) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-m", "bloomish", "run", KVS, "--until-quiet", "--for", "60"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with run:
+        assert run.stderr is not None and "ready" in run.stderr.readline()
+        nodes = psutil.Process(run.pid).children()
+        nodes[0].suspend()
+        run.send_signal(signal.SIGINT)
+        if presses == 2:
+            assert "does not answer" in run.stderr.readline()
+            run.send_signal(signal.SIGINT)
+        pressed = time.monotonic()
+        assert run.wait(30) == 130
+        if presses == 2:
+            assert time.monotonic() - pressed < 5, "the second Ctrl-C waits for nobody"
+    assert not any(node.is_running() for node in nodes), "no orphans"
 
 
 def test_counters_are_shown_on_a_terminal() -> None:
