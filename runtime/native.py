@@ -21,6 +21,51 @@ from bloomish.runtime.relation import Conflict, Relation, Schema
 from bloomish.values import Misfit, Values
 
 
+class Hooks:
+    """What the engine asks of Python.  It knows no evaluator, so that none is kept alive by it."""
+
+    def __init__(
+        self, program: ir.Program, schemas: Mapping[str, Schema], node: str, seed: int
+    ) -> None:
+        self.schemas = schemas
+        self.misfits: list[Callable[[object], str]] = []
+        self._rules = program.rules
+        self._wires = {c.wire or c.name: c.name for c in program.collections if c.kind == "channel"}
+        self._spans = {rule.name: rule.span for rule in program.rules}
+        self._node = node
+        self._seed = seed
+
+    def misfit(self, number: int, value: object) -> str:
+        return self.misfits[number](value)
+
+    def priority(self, rule: int, group: tuple[object, ...], value: object) -> bytes:
+        named = self._rules[rule]
+        return keyed(self._seed, [named.head, named.name, *group, value])
+
+    def conform(self, collection: str, rows: Sequence[Row]) -> list[Row]:
+        """Rows from a host in their columns' form."""
+        schema = self.schemas.get(collection)
+        if schema is None or schema.collection.kind not in ARRIVING:
+            kind = schema.collection.kind if schema else "no collection of this program"
+            raise RowRefused(f"{collection} is {kind}: rows go into an input")
+        try:
+            return [schema.row(row) for row in rows]
+        except (Misfit, TypeError) as error:
+            raise RowRefused(str(error)) from None
+
+    def odd_frame(self, engine: _engine.Node, frame: bytes) -> Received:
+        """A frame that is not plainly right: what is refused, and why."""
+        channels = {wire: self.schemas[name] for wire, name in self._wires.items()}
+        sender, taken, refused = decode(frame, self._node, channels)
+        for collection, row in taken:
+            engine.insert_conformed(collection, (row,))
+        return Received(len(taken), tuple(refused), sender)
+
+    def failed(self, rule: str, rows: Sequence[Arrival], message: str) -> TickFailed:
+        named = [self._spans[name] for name in rule.split(", ") if name in self._spans]
+        return TickFailed(rule, rows, message, named[-1] if named else None)
+
+
 class NativeEvaluator:
     """One node, by the engine."""
 
@@ -56,9 +101,7 @@ class NativeEvaluator:
         externals = externals or Externals()
         values = Values(program.lattices, externals.lattices)
         self._schemas = {c.name: Schema(c, values) for c in program.collections}
-        self._wires = {c.wire or c.name: c.name for c in program.collections if c.kind == "channel"}
-        self._spans = {rule.name: rule.span for rule in program.rules}
-        self._seed = seed
+        hooks = Hooks(program, self._schemas, node, seed)
         by_role = rosters or {}
         sizes = {
             c.name: len(set(by_role.get(c.role, ())))
@@ -68,59 +111,25 @@ class NativeEvaluator:
         moment = Moment(node, seed, sizes)
         externs = Externs(program, values, Expressions(program, externals, values, moment))
         self.plan = plan(program, values, externs, by_role)
-        self._misfits = externs.misfits
+        hooks.misfits = externs.misfits
         self._engine = _engine.Node(
             self.plan,
             node,
             externs.functions,
             externs.merges,
-            self._misfit,
-            self._priority,
-            self._conform,
-            self._odd_frame,
+            hooks.misfit,
+            hooks.priority,
+            hooks.conform,
+            hooks.odd_frame,
             Tick,
             Received,
-            self._failed,
+            hooks.failed,
         )
         for method in (
             "insert", "insert_file", "receive", "tick", "probe", "arrivals", "set_arrivals",
             "frames", "sends", "resend", "contents", "count", "fingerprint", "snapshot",
         ):  # fmt: skip
             setattr(self, method, getattr(self._engine, method))
-
-    # -------------------------------------------------- what the engine asks
-
-    def _misfit(self, number: int, value: object) -> str:
-        return self._misfits[number](value)
-
-    def _priority(self, rule: int, group: tuple[object, ...], value: object) -> bytes:
-        named = self.program.rules[rule]
-        return keyed(self._seed, [named.head, named.name, *group, value])
-
-    def _conform(self, collection: str, rows: Sequence[Row]) -> list[Row]:
-        """Rows from a host in their columns' form."""
-        schema = self._schemas.get(collection)
-        if schema is None or schema.collection.kind not in ARRIVING:
-            kind = schema.collection.kind if schema else "no collection of this program"
-            raise RowRefused(f"{collection} is {kind}: rows go into an input")
-        try:
-            return [schema.row(row) for row in rows]
-        except (Misfit, TypeError) as error:
-            raise RowRefused(str(error)) from None
-
-    def _odd_frame(self, frame: bytes) -> Received:
-        """A frame that is not plainly right: what is refused, and why."""
-        channels = {wire: self._schemas[name] for wire, name in self._wires.items()}
-        sender, taken, refused = decode(frame, self.node, channels)
-        for collection, row in taken:
-            self._engine.insert_conformed(collection, (row,))
-        return Received(len(taken), tuple(refused), sender)
-
-    def _failed(self, rule: str, rows: Sequence[Arrival], message: str) -> TickFailed:
-        named = [self._spans[name] for name in rule.split(", ") if name in self._spans]
-        return TickFailed(rule, rows, message, named[-1] if named else None)
-
-    # ------------------------------------------------------------ the others
 
     def restore(self, snapshot: object) -> None:
         """Go back to a snapshot of this or an equally made evaluator."""

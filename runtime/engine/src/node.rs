@@ -32,7 +32,7 @@ pub struct Node {
     here: Word,
     /// `conform(collection, rows) -> rows`: raises RowRefused.
     conform: Py<PyAny>,
-    /// `odd_frame(bytes) -> Received`: the slow decoder, which may insert.
+    /// `odd_frame(node, bytes) -> Received`: the slow decoder, which may insert.
     odd_frame: Py<PyAny>,
     /// Classes of `bloomish.runtime.evaluator`.
     tick_class: Py<PyAny>,
@@ -371,7 +371,7 @@ impl Node {
             }
             None => {
                 let odd_frame = slf.borrow().odd_frame.clone_ref(py);
-                odd_frame.bind(py).call1((PyBytes::new(py, frame),))
+                odd_frame.bind(py).call1((slf, PyBytes::new(py, frame)))
             }
         }
     }
