@@ -215,6 +215,10 @@ def _refuse_syntax(error: SyntaxError) -> NoReturn:
     mend = ""
     if "'=='" in (error.msg or ""):
         mend = "a rule is stated by `<=`: `head(x) <= body(x)`; `(z == x + y)` compares or binds"
+    elif re.search(r"[<+\-~=&|]\s*not\b", text):
+        mend = (
+            "the absence of a row is `notin(link(x, y))`, the opposite of a condition `not_(x < y)`"
+        )
     raise ProgramError(span, f"this is not Python: {error.msg}", mend) from None
 
 

@@ -162,6 +162,8 @@ class Term:
         no_truth_value(repr(self))
 
     def __iter__(self) -> Iterator[Any]:
+        if type(self) is Var and scope.current() is None:
+            return iter((self,))  # `(x,) = variables("x")`
         fail(
             f"`{self!r}` cannot be iterated while the program is being built",
             "in a body, `each(x, values)` ranges over the elements of a set or map; "
@@ -793,7 +795,10 @@ def as_body(value: Any, after: bool = False) -> Body:
     if isinstance(value, Term) and not isinstance(value, (MethodRef, Aggregate, Wild)):
         if isinstance(value._expr, (ir.Method, ir.Call)):
             return Body((ir.Condition(value._expr, place(user_frame())),), value._uses)
-        missing_parentheses(f"`{value!r}` is neither a literal nor a condition")
+        missing_parentheses(
+            f"`{value!r}` is neither a literal nor a condition",
+            f"a bool is tested by `({value!r} == True)`",
+        )
     if isinstance(value, (MethodRef, Wild)):
         lift(value)
     if isinstance(value, Aggregate):
@@ -809,7 +814,12 @@ def as_body(value: Any, after: bool = False) -> Body:
             f"the collection `{value.name}` stands in a body without its columns",
             f"write `{value.name}({names})`",
         )
-    if isinstance(value, (bool, int, float, str, bytes, type(None))):
+    if isinstance(value, bool):
+        fail(
+            f"`{value!r}` stands in a body: Python has worked it out before the rule was stated",
+            "write a comparison in parentheses, `(x == y)`; `is` and `in` cannot be part of a rule",
+        )
+    if isinstance(value, (int, float, str, bytes, type(None))):
         missing_parentheses(f"`{value!r}` is neither a literal nor a condition")
     if isinstance(value, (tuple, list, set)):
         fail(
@@ -819,6 +829,8 @@ def as_body(value: Any, after: bool = False) -> Body:
         )
     if callable(value):
         lift(value)
+    if hasattr(value, "collection") and hasattr(value, "mark"):
+        as_body(value.collection)
     fail(
         f"{value!r} ({type(value).__name__}) is not a literal",
         "a body is made of `collection(...)`, `notin(...)`, `each(...)` and conditions",
@@ -922,7 +934,7 @@ def state(head: Atom, op: str, body_value: Any) -> Rule:
         or body_value is None
         or (isinstance(body_value, tuple) and not body_value)
     ):
-        row = ", ".join(map(expr_text, head._args))
+        row = ", ".join(map(expr_text, head._args)) + "," * (len(head._args) == 1)
         fail("a rule without a body", f"a fact is written `{name} <= [({row})]`")
     body = as_body(body_value)
     operator_ = operator(op, body._mark)
@@ -982,11 +994,13 @@ def check_head(head: Atom, op: ir.Operator, span: ir.Span) -> None:
 # -------------------------------------------------- what went wrong, from the text
 
 
-def missing_parentheses(what: str) -> NoReturn:
+def missing_parentheses(what: str, otherwise: str = "") -> NoReturn:
     """`b(x) & x < y`: `&` binds tighter than a comparison."""
     frame = user_frame()
     node = statement_at(frame)
     mend = "put the condition in parentheses: `body(x) & (x < y)`"
+    if otherwise:
+        mend += f"; {otherwise}"
     if node is not None:
         for compare in ast.walk(node):
             if isinstance(compare, ast.Compare):

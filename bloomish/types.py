@@ -593,9 +593,9 @@ def _head_mend(arg: ir.HeadArg, column: ir.Column, problem: str) -> str:
         )
     if isinstance(column.type, ir.Lattice):
         core = expand(column.type)
-        if core.name == "SetUnion":
+        if core.name == "SetUnion" and not isinstance(arg, ir.SetExpr):
             return f"one element is written `{{{text}}}`"
-        if core.name == "MapUnion":
+        if core.name == "MapUnion" and not isinstance(arg, ir.MapExpr):
             return f"one entry is written `{{key: {text}}}`"
     return f"give it a value of {type_text(column.type)}, or change the column's type"
 

@@ -303,6 +303,12 @@ def test_an_alias_declares_nothing() -> None:
     assert [c.name for c in Aliased.ir.collections] == ["put", "ack", "want"]
 
 
+def test_one_variable_can_be_unpacked_too() -> None:
+    (alone,) = variables("alone")
+    [listed] = variables("listed")
+    assert (repr(alone), repr(listed)) == ("alone", "listed")
+
+
 def test_bodies_and_heads_have_readable_reprs() -> None:
     seen: list[str] = []
 
