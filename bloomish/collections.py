@@ -112,6 +112,22 @@ class Collection:
     def __gt__(self, other: Any) -> NoReturn:
         self._turned(">", other)
 
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if self is not other and isinstance(other, (list, tuple, set, frozenset, Collection, Body)):
+            self._equated("==")
+        return self is other
+
+    def __iadd__(self, other: Any) -> NoReturn:  # type: ignore[misc]
+        self._equated("+=")
+
+    def _equated(self, op: str) -> NoReturn:
+        fail(
+            f"`{op}` after the collection `{self.name}`",
+            f"facts and rules go by `{self.name} <= ...`",
+        )
+
     def _turned(self, op: str, other: Any) -> NoReturn:
         if not isinstance(other, (Collection, MarkedCollection, Body)):
             self.not_a_value()

@@ -65,6 +65,8 @@ class _Builder:
                 self.bound(boundary)
         classes = {name: cls for name, (_, cls) in self.lattices.items()}
         values = Values((decl for decl, _ in self.lattices.values()), classes)
+        for decl, cls in self.lattices.values():
+            _check_bottom(decl, cls, values)
         own = scope_of(self.cls)
         program = ir.Program(
             name=self.cls.__name__,
@@ -173,6 +175,17 @@ class _Builder:
         collection = self.collections[given.collection.name]
         rows = tuple(_row(collection, row, values, given.span) for row in given.rows)
         return ir.Facts(collection.name, rows, given.at, given.span)
+
+
+def _check_bottom(decl: ir.LatticeDecl, cls: type[Any], values: Values) -> None:
+    try:
+        values.conform(decl.carrier)(cls.bottom)
+    except Misfit as misfit:
+        raise ProgramError(
+            decl.span,
+            f"the bottom of the lattice {decl.name} is not of its carrier: {misfit}",
+            "choose another `bottom`, or another `carrier`",
+        ) from None
 
 
 def _row(

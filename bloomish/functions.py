@@ -17,6 +17,8 @@ from bloomish.errors import ProgramError
 from bloomish.source import definition
 from bloomish.terms import Expression, Term, _operand
 
+_NO_VALUE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
 
 class Function:
     """A user's function; a term when called in a rule, itself everywhere else."""
@@ -80,6 +82,12 @@ def _declaration(
             span,
             f"@function on {python!r}",
             "a function of a rule is a plain named Python function",
+        )
+    if code.co_flags & _NO_VALUE:
+        raise ProgramError(
+            span,
+            f"`{python.__name__}` is a generator or a coroutine, and a rule wants its value",
+            "write a function that returns the value, without `yield`, `async` or `await`",
         )
     name = python.__name__
     try:

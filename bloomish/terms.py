@@ -185,6 +185,13 @@ class Term:
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         if isinstance(self._expr, ir.Here):
             fail("`here` is called", "it is a value: write `here`")
+        inside = scope.current()
+        owner = getattr(inside, "inherited", {}).get(repr(self))
+        if owner is not None:
+            fail(
+                f"`{self!r}` is a variable here, and the collection of that name is {owner}'s",
+                f"write `{owner}.{self!r}(...)`",
+            )
         fail(f"`{self!r}(...)`: `{self!r}` is not a collection", "declare the collection first")
 
     def __pow__(self, other: Any) -> NoReturn:
@@ -335,6 +342,8 @@ def lift(value: Any) -> Term:
         name = getattr(value, "__name__", repr(value))
         if getattr(value, "__module__", None) == __name__:
             fail(f"`{name}` is not called", f"write `{name}()`")
+        if hasattr(value, "_decl"):
+            fail(f"the function `{name}` is not called", f"write `{name}(x)`")
         if name == "<lambda>":
             fail(
                 "a lambda is not a value",
