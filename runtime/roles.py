@@ -83,6 +83,11 @@ def roles(target: Target) -> Roles:
         raise BloomishError(f"{target.text} has several programs ({names}) and no Cluster")
     (compiled,) = target.programs
     program = compiled.program
+    if program.notation == "dedalus":
+        raise BloomishError(
+            f"{target.text}: nodes of a .ded program tick in step, which processes do not; "
+            "run it with `bloomish sim` or `bloomish ldfi`"
+        )
     name = program.name.lower()
     nodes = (f"{name}-0",)
     rosters = {one.role: nodes for one in program.collections if one.kind == "roster"}
