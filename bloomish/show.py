@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
+from bloomish import ir
 from bloomish.ir_json import to_json
 from bloomish.pretty_file import deployment_text, program_text
 from bloomish.targets import load
@@ -20,4 +23,22 @@ def show(target: str, form: str) -> None:
         print(to_json(cluster if cluster is not None else program, indent=2))
     else:
         text = deployment_text(cluster) if cluster is not None else program_text(program)
-        sys.stdout.write(text)
+        programs = [role.program for role in cluster.roles] if cluster is not None else [program]
+        sys.stdout.write("".join(map(_findable, _folders(programs))) + text)
+
+
+def _folders(programs: Iterable[ir.Program]) -> list[str]:
+    """Where the modules are that the printed program imports functions and lattices from, as
+    far as they were found beside the target only."""
+    paths = {decl.path for one in programs for decl in one.functions}
+    paths |= {decl.path for one in programs for decl in one.lattices}
+    modules = {path.partition(":")[0] for path in paths}
+    files = [
+        getattr(sys.modules.get(name), "__file__", None) for name in modules if "." not in name
+    ]
+    return sorted({str(Path(file).resolve().parent) for file in files if file is not None})
+
+
+def _findable(folder: str) -> str:
+    """The printed program may be put anywhere."""
+    return f"import sys\n\nsys.path.insert(0, {folder!r})\n\n"

@@ -12,6 +12,7 @@ import re
 import sys
 import traceback
 import types
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,7 @@ def _run(path: Path) -> types.ModuleType:
     known = sys.modules.get(name)
     known_file = getattr(known, "__file__", None)
     if known is not None and (known_file is None or Path(known_file).resolve() != path.resolve()):
-        name = f"{name}_at_{abs(hash(str(path.resolve()))):x}"
+        name = f"{name}_at_{zlib.crc32(bytes(path.resolve())):x}"
     linecache.checkcache(str(path))
     module = types.ModuleType(name)
     module.__file__ = str(path)

@@ -26,6 +26,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from bloomish import ir
+from bloomish.errors import ProgramError
 from bloomish.lattices.structure import ARITY
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -274,8 +275,6 @@ def _result(
     A marked method gives a lattice, or there would be no order to keep; a plain
     bool stands for Bool there.
     """
-    from bloomish.source import fail
-
     written = getattr(function, _RESULT, None)
     if written is None:
         written = typing.get_type_hints(function).get("return")
@@ -286,8 +285,13 @@ def _result(
         return type_
     if type_ == ir.Plain("bool"):
         return ir.Lattice("Bool")
-    fail(
-        f"{cls.__name__}.{name} is marked @{kind} and gives {written!r}, which is no lattice",
+    from bloomish.source import definition
+    from bloomish.values import type_text
+
+    raise ProgramError(
+        definition(function.__code__),
+        f"{cls.__name__}.{name} is marked @{kind} and gives {type_text(type_)}, "
+        "which is no lattice",
         f"say which lattice its result grows in: `@{kind}(Max(int))`",
     )
 

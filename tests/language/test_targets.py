@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,22 @@ class Leaf(Base):
     used = use(Used)
     o = output(x=int)
     o(x) <= Base.a(x) & used.u(x)
+"""
+DOUBLING = """
+from bloomish import Program, function, input, output, variables
+
+x = variables("x")
+
+
+@function
+def twice(n: int) -> int:
+    return 2 * n
+
+
+class Doubling(Program):
+    given = input(n=int)
+    doubled = output(n=int)
+    doubled(twice(x)) <= given(x)
 """
 
 
@@ -145,6 +162,24 @@ def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "o(x) <= Base.a(x) & used.u(x)" in text or "o(x) <= a(x) & used.u(x)" in text
     assert run(["show", "leaf.py", "--format", "json"]) == 0
     assert from_json(capsys.readouterr().out).name == "Leaf"
+
+
+def test_what_show_prints_of_a_file_can_be_put_anywhere(folder: Path, tmp_path: Path) -> None:
+    write(folder, "doubling.py", DOUBLING)
+
+    def shown(target: Path) -> str:
+        command = [sys.executable, "-m", "bloomish", "show", str(target)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
+        ).stdout
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    printed = shown(folder / "doubling.py")
+    assert "from doubling import twice" in printed
+    (elsewhere / "printed.py").write_text(printed)
+    assert shown(elsewhere / "printed.py") == printed
 
 
 def test_wrong_use_of_the_command_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
