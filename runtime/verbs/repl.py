@@ -28,12 +28,15 @@ link("a", "b")        a row for the next tick, into an input, a channel, a perio
 -link("a", "b")       a table's row to be deleted at the end of the next tick
 tick [N]              take a tick, or N
 run                   tick until another tick would change nothing
+waiting               the rows that the next tick will take
+drop                  forget these
 NAME                  the rows of a collection, as the last tick saw them
 collections           what there is
 rules [NAME]          the rules, or those with this head
 help                  this
 quit                  leave (so does the end of the input)"""
 MANY_TICKS = 1000
+_WORDS = ("tick", "run", "waiting", "drop", "collections", "rules", "help", "quit")
 
 
 class _Mistake(Exception):
@@ -84,7 +87,7 @@ def _lines(names: Sequence[str]) -> Iterable[str]:
 def _edited(names: Sequence[str]) -> Iterator[str]:
     import readline
 
-    words = [*names, "tick", "run", "collections", "rules", "help", "quit"]
+    words = [*names, *_WORDS]
 
     def complete(start: str, state: int) -> str | None:
         found = [word for word in words if word.startswith(start)]
@@ -136,6 +139,8 @@ class Session:
         self._commands: dict[str, Callable[[str], None]] = {
             "tick": self._tick,
             "run": self._run,
+            "waiting": self._waiting,
+            "drop": lambda rest: self.evaluator.set_arrivals([]),
             "collections": self._list,
             "rules": self._rules,
             "help": lambda rest: print(HELP),
@@ -201,6 +206,10 @@ class Session:
             print(f"  {row_text(name, row)}")
         print(f"  {len(rows):,} row{'' if len(rows) == 1 else 's'}")
 
+    def _waiting(self, rest: str) -> None:
+        for name, row in self.evaluator.arrivals():
+            print(f"  {row_text(name.removeprefix('+'), row)}")
+
     # -- ticks
 
     def _tick(self, rest: str) -> None:
@@ -221,7 +230,8 @@ class Session:
             tick = self.evaluator.tick(time.time())
         except TickFailed as failure:
             raise _Mistake(
-                f"the tick failed; its rows still wait, and so it will again: {failure}"
+                f"the tick failed; its rows still wait, and so it will again until you `drop` "
+                f"them: {failure}"
             ) from failure
         print(f"tick {tick.number}{', another would change more' if tick.again else ''}")
         for name in sorted({*tick.events, *tick.added}):

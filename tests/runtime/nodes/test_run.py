@@ -364,6 +364,19 @@ def test_the_repl_says_what_is_wrong_and_goes_on(tmp_path: Path) -> None:
     assert f"say {KVS}:Server or {KVS}:Client" in done.stderr
 
 
+def test_rows_that_fail_the_tick_of_a_repl_can_be_dropped(tmp_path: Path) -> None:
+    program = tmp_path / "keyed.py"
+    program.write_text(
+        "from bloomish import Key, Program, table\n\n\n"
+        "class Keyed(Program):\n    kept = table(key=Key(str), value=int)\n"
+    )
+    lines = 'kept("a", 1)\nkept("a", 2)\ntick\nwaiting\ndrop\ntick\nkept\n'
+    done = bloomish("repl", str(program), stdin=lines)
+    assert "until you `drop` them" in done.stdout
+    rows = [line.strip() for line in done.stdout.splitlines()][-4:]
+    assert rows == ['kept("a", 1)', 'kept("a", 2)', "tick 1", "0 rows"]
+
+
 def test_the_repl_on_a_terminal(tmp_path: Path) -> None:
     repl = pexpect.spawn(
         sys.executable,
