@@ -7,6 +7,7 @@ exit status; wrong input of any kind, raised as BloomishError, is 2.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,21 @@ from bloomish.errors import BloomishError
 
 TARGET = click.argument("target", metavar="TARGET")
 """Everywhere the same: path/to/file.py[:Name], package.module[:Name], .ded, .sql, .dl."""
+EVALUATOR = click.option(
+    "--evaluator",
+    type=click.Choice(["auto", "engine", "reference"]),
+    default="auto",
+    show_default=True,
+)
+FORM = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+FEEDS = click.option(
+    "--feed", "feeds", multiple=True, metavar="[WHO:]INPUT=FILE", help="As in run."
+)
+SEED = click.option(
+    "--seed", type=int, default=0, show_default=True, help="For choose() and random()."
+)
 
 
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -157,13 +173,8 @@ def ask(target: str, query: str | None, seconds: float) -> int:
 @click.option(
     "--actions", type=click.IntRange(min=1), metavar="N", help="Only the first N recorded acts."
 )
-@click.option(
-    "--evaluator",
-    type=click.Choice(["auto", "engine", "reference"]),
-    default="auto",
-    show_default=True,
-)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@EVALUATOR
+@FORM
 def demo(actions: int | None, evaluator: str, form: str) -> int:
     """Three shopping carts on six processes each, their replicas side by side.
 
@@ -187,7 +198,7 @@ def demo(actions: int | None, evaluator: str, form: str) -> int:
     show_default=True,
     help="Made-up rows for each input, at the first tick (Python programs).",
 )
-@click.option("--feed", "feeds", multiple=True, metavar="[WHO:]INPUT=FILE", help="As in run.")
+@FEEDS
 @click.option("--eot", type=click.IntRange(min=1), required=True, help="The last tick.")
 @click.option(
     "--eff",
@@ -215,7 +226,7 @@ def demo(actions: int | None, evaluator: str, form: str) -> int:
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many runs (status 3).")
 @click.option("--trace", type=click.Path(path_type=Path), help="Write the failing run's trace.")
 @click.option("--lineage", type=click.Path(path_type=Path), help="Write post's lineage (.dot).")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@FORM
 def ldfi(targets: tuple[str, ...], **options: Any) -> int:
     """Find faults that break a program, or certify that none do within bounds.
 
@@ -254,13 +265,8 @@ def ldfi(targets: tuple[str, ...], **options: Any) -> int:
 @click.option("--until-quiet", is_flag=True, help="Stop when the feeds are done and nothing moves.")
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--trace", metavar="FILE", help="Write what every tick took and sent (JSON lines).")
-@click.option(
-    "--evaluator",
-    type=click.Choice(["auto", "engine", "reference"]),
-    default="auto",
-    show_default=True,
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="For choose() and random().")
+@EVALUATOR
+@SEED
 @click.option("--data", metavar="DIR", help="Where durable tables are kept.")
 @click.option("--directory", metavar="FILE", help="Write where the nodes are, for connect().")
 @click.option("--tls", metavar="DIR", help="ca.pem, and NAME.pem, NAME.key per node and for host.")
@@ -289,13 +295,8 @@ def run_(**options: Any) -> int:
 
 @bloomish.command()
 @TARGET
-@click.option(
-    "--evaluator",
-    type=click.Choice(["auto", "engine", "reference"]),
-    default="auto",
-    show_default=True,
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="For choose() and random().")
+@EVALUATOR
+@SEED
 def repl(target: str, evaluator: str, seed: int) -> int:
     """Insert rows, tick, look at collections: one node in this very process, step by step.
 
@@ -336,12 +337,12 @@ def repl(target: str, evaluator: str, seed: int) -> int:
     show_default=True,
     help="Made-up rows for each input of each node, without --feed.",
 )
-@click.option("--feed", "feeds", multiple=True, metavar="[WHO:]INPUT=FILE", help="As in run.")
+@FEEDS
 @click.option("--nodes", metavar="A,B,C", default="", help="The nodes of a .ded program.")
 @click.option("--schedule", metavar="FAULTS", help="These faults and no others.")
 @click.option("--trace", type=click.Path(path_type=Path), help="Write the last run's trace.")
-@click.option("--evaluator", type=click.Choice(["auto", "engine", "reference"]), default="auto")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@EVALUATOR
+@FORM
 def sim(target: str, **options: Any) -> int:
     """Run a target many times in one process, under faults, from seeds.
 
@@ -369,7 +370,7 @@ def sim(target: str, **options: Any) -> int:
     help="Made-up rows for each input of each node, without --feed.",
 )
 @click.option("--seed", type=int, help="Make up rows at random instead, from this seed.")
-@click.option("--feed", "feeds", multiple=True, metavar="[WHO:]INPUT=FILE", help="As in run.")
+@FEEDS
 @click.option(
     "--nodes", metavar="A,B,C", default="", help="The nodes of a program without cluster."
 )
@@ -397,8 +398,8 @@ def sim(target: str, **options: Any) -> int:
     show_default=True,
     help="action: one message at a time, and messages stay (as in TLA+).",
 )
-@click.option("--evaluator", type=click.Choice(["auto", "engine", "reference"]), default="auto")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@EVALUATOR
+@FORM
 def explore(target: str, **options: Any) -> int:
     """Try every order, delay, batching and duplication of messages, within bounds.
 
@@ -433,6 +434,9 @@ def trace(file: Path, output: Path | None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The `bloomish` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # rows hold what a terminal may not know
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(arguments))
 
 

@@ -120,22 +120,10 @@ class _Builder:
             self.lattice(lattice, inner.externals.lattices[lattice.name], embedding._span)
 
     def function(self, decl: ir.FunctionDecl, python: Any, span: ir.Span) -> None:
-        known = self.functions.setdefault(decl.name, (decl, python))
-        if known[1] is not python:
-            raise ProgramError(
-                span,
-                f"two functions are called `{decl.name}`: {known[0].path} and {decl.path}",
-                "rename one of them",
-            )
+        _only_one(self.functions.setdefault(decl.name, (decl, python)), decl, python, span)
 
     def lattice(self, decl: ir.LatticeDecl, cls: type[Any], span: ir.Span) -> None:
-        known = self.lattices.setdefault(decl.name, (decl, cls))
-        if known[1] is not cls:
-            raise ProgramError(
-                span,
-                f"two lattices are called `{decl.name}`: {known[0].path} and {decl.path}",
-                "rename one of them",
-            )
+        _only_one(self.lattices.setdefault(decl.name, (decl, cls)), decl, cls, span)
 
     def classes_used(self, classes: frozenset[type[Any]], span: ir.Span) -> None:
         for cls in sorted(classes, key=lambda c: (c.__module__, c.__qualname__)):
@@ -175,6 +163,22 @@ class _Builder:
         collection = self.collections[given.collection.name]
         rows = tuple(_row(collection, row, values, given.span) for row in given.rows)
         return ir.Facts(collection.name, rows, given.at, given.span)
+
+
+def _only_one(
+    known: tuple[ir.FunctionDecl | ir.LatticeDecl, Any],
+    decl: ir.FunctionDecl | ir.LatticeDecl,
+    python: Any,
+    span: ir.Span,
+) -> None:
+    """One name, one function or lattice: the IR knows them by name."""
+    if known[1] is not python:
+        what = "functions" if isinstance(decl, ir.FunctionDecl) else "lattices"
+        raise ProgramError(
+            span,
+            f"two {what} are called `{decl.name}`: {known[0].path} and {decl.path}",
+            "rename one of them",
+        )
 
 
 def _check_bottom(decl: ir.LatticeDecl, cls: type[Any], values: Values) -> None:

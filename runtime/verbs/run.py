@@ -71,6 +71,8 @@ def _check_files(options: Options, declared: Roles) -> None:
     if options.tls is not None:
         for name in [*(node for role in declared.roles for node in role.nodes), "host"]:
             Credentials.of(options.tls, name)
+    if options.data is not None and Path(options.data).exists() and not Path(options.data).is_dir():
+        raise BadOption(f"--data {options.data}: it is a file, and a folder is wanted")
     for option, path in (("--trace", options.trace), ("--directory", options.directory)):
         if path is not None and not Path(path).absolute().parent.is_dir():
             raise BadOption(f"{option} {path}: there is no folder {Path(path).parent}")
@@ -78,15 +80,16 @@ def _check_files(options: Options, declared: Roles) -> None:
             raise BadOption(f"{option} {path}: it is a folder, and a file is wanted")
 
 
-def _watches(options: Options, declared: Roles) -> list[Place]:
-    """What is printed: what was asked for, or every output; invariants always."""
+def _watches(options: Options, declared: Roles) -> list[tuple[str, str]]:
+    """What is printed, as (node, collection), each once: what was asked for, or every
+    output; invariants always."""
     places = [find_place(text, declared, WATCHABLE, "output") for text in options.watches]
     kinds = ["invariant"] if options.no_watch or options.watches else list(WATCHABLE)
     for role in declared.roles:
         for one in role.program.collections:
             if one.kind in kinds:
                 places.append(Place(one.name, role.nodes))
-    return places
+    return list(dict.fromkeys((node, one.collection) for one in places for node in one.nodes))
 
 
 @dataclass
@@ -96,7 +99,7 @@ class _Run:
     options: Options
     declared: Roles
     feeds: Sequence[Feed]
-    watches: Sequence[Place]
+    watches: Sequence[tuple[str, str]]
     wrong: list[str] = field(default_factory=list)
     violations: int = 0
     fed: int = 0
@@ -172,14 +175,12 @@ class _Run:
 
     async def _with(self, cluster: RunningCluster) -> Mapping[str, Any]:
         nodes: dict[str, Node] = {}
-        wanted = {node for place in self.watches for node in place.nodes}
+        wanted = {node for node, _ in self.watches}
         wanted |= {node for one in self.feeds for node in one.place.nodes}
         for name in sorted(wanted):
             nodes[name] = await cluster.connect(name)
         watching = [
-            (name, place.collection, nodes[name].changes(place.collection))
-            for place in self.watches
-            for name in place.nodes
+            (name, collection, nodes[name].changes(collection)) for name, collection in self.watches
         ]
         printing = [asyncio.ensure_future(self._print(cluster, *one)) for one in watching]
         showing = self._live(cluster)

@@ -143,6 +143,7 @@ def test_a_bad_line_of_the_standard_input_is_told_and_the_run_goes_on(
         ([KVS, "--evaluator", "abacus"], "abacus"),
         ([KVS, "--trace", "/nowhere/trace"], "--trace /nowhere/trace: there is no folder"),
         ([KVS, "--directory", "/tmp"], "--directory /tmp: it is a folder"),
+        ([KVS, "--data", "/dev/null"], "--data /dev/null: it is a file"),
         ([KVS, "--tls", "/nowhere"], "/nowhere/ca.pem is missing"),
         ([KVS, "--feed", "client:want=-", "--feed", "client:ask=-"], "one collection only"),
     ],
@@ -162,6 +163,33 @@ def test_for_some_seconds_and_a_violated_invariant() -> None:
     assert "receiver-0  violated: negative(-5)" in printed(done)
     assert done.returncode == 1
     assert "invariant violated at tick" in done.stderr
+
+
+def test_what_two_options_watch_is_printed_and_counted_once() -> None:
+    watches = ["--watch", "negative", "--watch", "receiver-0:negative"]
+    arguments = ["--feed", "sender-0:say=-", "--for", "1.5", "--format", "json", *watches]
+    done = bloomish("run", WEATHER, *arguments, stdin='["receiver-0", -5, "below zero"]')
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["kind"] for one in told] == ["violation", "summary"]
+    assert told[-1]["violations"] == 1
+
+
+def test_a_console_that_knows_few_letters_ends_no_run(tmp_path: Path) -> None:
+    program = tmp_path / "snow.py"
+    program.write_text(
+        "from bloomish import Program, const, output\n\n\n"
+        "class Snow(Program):\n    falls = const(what=str)\n    seen = output(what=str)\n"
+        '    falls <= [("☃",)]\n    seen <= falls\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "bloomish", "run", str(program), "--until-quiet"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, 'snow-0  seen("\\u2603")\n'), done.stderr
 
 
 def test_views_are_printed_as_they_come_and_go(tmp_path: Path) -> None:
