@@ -146,6 +146,8 @@ def _print(report: dict[str, Any]) -> None:
     )
     if report["decided_logs"] > 1:
         click.echo(f"  over {report['decided_logs']} decided log(s)")
+    if not report["outcomes"]:
+        click.echo("  no schedule was followed to its end")
     for text in report["inserts"]:
         click.echo(f"  given: {text}")
     for text in report["bounded"]:

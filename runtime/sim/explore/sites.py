@@ -15,7 +15,7 @@ from bloomish import ir
 from bloomish.ephemeral import ephemeral_collections, is_ephemeral, is_volatile
 from bloomish.order import order_key
 from bloomish.runtime.evaluator import Arrival, Row, Tick, TickFailed
-from bloomish.runtime.setaside import Shelf, Stuck, rescue
+from bloomish.runtime.setaside import SetAside, Shelf, Stuck, rescue
 from bloomish.runtime.sim.actor import EPOCH
 from bloomish.runtime.sim.stage import Member, Stage
 
@@ -159,10 +159,11 @@ class Site:
         disk, number, tick = before.disk, before.number, None
         for _ in range(DRAIN if self.actions else 1):
             try:
-                tick = self._tick(arrivals, EPOCH + number)
+                tick, aside = self._tick(arrivals, EPOCH + number)
             except Stuck as stuck:
                 violated.append(Violated(self.node, "", None, str(stuck)))
                 return Step(self._dead(before, frozenset(shown)), tuple(sent), tuple(violated))
+            shown.update((f"set aside {one.collection}", order_key(one.row)) for one in aside)
             arrivals = []
             number = tick.number
             disk = self._committed(disk, tick)
@@ -175,12 +176,14 @@ class Site:
         local = self._intern(tick, frozenset(shown), disk)
         return Step(local, tuple(sent), tuple(violated))
 
-    def _tick(self, arrivals: list[Arrival], now: float) -> Tick:
+    def _tick(self, arrivals: list[Arrival], now: float) -> tuple[Tick, list[SetAside]]:
+        """The tick, and the rows that it fails with."""
         self.evaluator.set_arrivals(arrivals)
         try:
-            return self.evaluator.tick(now)
+            return self.evaluator.tick(now), []
         except TickFailed as failure:
-            return rescue(self.evaluator, Shelf(), failure, now, 0).tick
+            saved = rescue(self.evaluator, Shelf(), failure, now, 0)
+            return saved.tick, saved.aside
 
     def _look(self, tick: Tick, shown: set[tuple[str, Any]], violated: list[Violated]) -> None:
         for name, rows in tick.events.items():

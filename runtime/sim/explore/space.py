@@ -23,6 +23,7 @@ from bloomish.runtime.sim.stage import Stage
 from bloomish.runtime.sim.workload import Insert
 
 WIDEST = 6  # up to so many messages of a node, every subset is tried as a tick
+SAMPLES, FURTHEST = 100, 300  # open states followed to an end, and how far
 PAIRS = 2  # above that: subsets up to this size, and all together
 
 
@@ -157,12 +158,50 @@ class Explorer:
         while self._queue or self._uncut():
             if len(space.states) > self.limits.states:
                 space.bounded.add(f"{self.limits.states:,} states")
+                self._sample_ends()
                 break
             if space.violations and self.limits.stop_at_violation:
                 space.bounded.add("the first violation")
                 break
             self._expand(self._queue.popleft())
         return space
+
+    def _sample_ends(self) -> None:
+        """Where the bound cut the search short: some of the open states are followed to
+        an end, taking all messages at once, and one by one."""
+        open_ = list(self._queue)
+        for number in open_[:: max(1, len(open_) // SAMPLES)][:SAMPLES]:
+            for whole in (True, False):
+                self._follow(number, whole)
+
+    def _follow(self, number: int, whole: bool) -> None:
+        space = self.space
+        for _ in range(FURTHEST):
+            state = space.states[number]
+            move = self._next_move(state, whole)
+            if move is None:
+                break
+            after, _, violated = space.successor(state, move)
+            for one in violated:
+                if one not in space.violations:
+                    space.violations[one] = [*space.path(number), move]
+            number = self._number(after, (number, move))
+        else:
+            return
+        if number not in space.expanded:
+            space.expanded.add(number)
+            available = [self._available(state, site) for site in space.sites]
+            self._take_others(number, state, None, available)
+
+    def _next_move(self, state: State, whole: bool) -> Move | None:
+        for site in self.space.sites:
+            local = site.locals[state.locals[site.index]]
+            taken = tuple(_bits(state.flying & self._mask(site.index)))
+            if taken and not local.dead:
+                return Move(site.index, taken if whole else taken[:1])
+            if local.again:
+                return Move(site.index, ())
+        return None
 
     def _uncut(self) -> bool:
         """When nothing is left to expand: cuts that rest on footprints that have grown
