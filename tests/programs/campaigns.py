@@ -21,7 +21,7 @@ FAULTS = replace(
 )
 
 Load = Callable[[random.Random, Sequence[int]], Iterable[Insert]]
-"""What hosts do, given the moments at which a node goes down or stands still."""
+"""What hosts do, given the moments at which a node goes down or stands still, or comes back."""
 
 
 def world(name: str) -> Stage:
@@ -40,11 +40,13 @@ class Campaign:
     ticks: int = 2_500
 
     def run(self, seed: int) -> Outcome:
-        """The faults of a seed come first; half of what hosts do is done just before them."""
+        """The faults of a seed come first; half of what hosts do is done about then."""
         falls = [
-            fault.start
+            time
             for fault in draw(self.rates, self.stage.nodes, SAFETY, seed)
-            if isinstance(fault, NodeFault) and fault.start
+            if isinstance(fault, NodeFault)
+            for time in (fault.start, fault.end)
+            if 0 < time < SAFETY
         ]
         inserts = sorted(self.load(random.Random(f"load/{seed}"), falls), key=lambda one: one.time)
         return run_seed(Settings(self.stage, self.rates, self.ticks, inserts=inserts), seed)
@@ -70,11 +72,11 @@ class Campaign:
 
 
 def moments(chance: random.Random, falls: Sequence[int], count: int) -> list[int]:
-    """So many times, in order; half of them a moment before a node goes down."""
+    """So many times, in order; half of them about when a node goes down or comes back."""
     times = []
     for number in range(count):
         if falls and number % 2:
-            times.append(max(0, chance.choice(falls) - chance.randrange(2 * MOMENT)))
+            times.append(max(0, chance.choice(falls) - MOMENT + chance.randrange(2 * MOMENT)))
         else:
             times.append(chance.randrange(SAFETY * 3 // 4))
     return sorted(times)

@@ -31,3 +31,59 @@ def transactions(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert
             yield at(max(0, veto), f"participant-{chance.randrange(3)}", "veto", tx)
         if chance.random() < 0.2:
             yield at(time + chance.randrange(MOMENT), "coordinator-0", "give_up", tx)
+
+
+REPLICAS = ("replica-0", "replica-1", "replica-2")
+
+
+def calls(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]:
+    """A client with six sessions appends words of its own, and reads."""
+    numbers = dict.fromkeys(range(6), 0)
+    for time in moments(chance, falls, 60):
+        session = chance.randrange(6)
+        numbers[session] += 1
+        number = numbers[session]
+        op = "append" if chance.random() < 0.7 else "get"
+        call = (session, number, op, chance.choice("kl"), f"{session}.{number} ", "")
+        yield at(time, "client-0", "invoke", call)
+        if chance.random() < 0.35:
+            yield at(time + chance.randrange(MOMENT), chance.choice(REPLICAS), "usurp", (number,))
+    for number, fall in enumerate(falls):
+        for replica in chance.sample(REPLICAS, 2):
+            when = max(0, fall - 2 * MOMENT + chance.randrange(3 * MOMENT))
+            yield at(when, replica, "usurp", (1_000 + number,))
+
+
+def groups(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]:
+    """Groups with crews of some producers, who add items, some of them too late.
+
+    Closing is said again and again: a host whose node was down does so.
+    """
+    for number, time in enumerate(moments(chance, falls, 12)):
+        group = f"g{number}"
+        crew = chance.sample(range(3), chance.randint(1, 3))
+        for again in range(3):
+            for n in crew:
+                enrolled = (group, f"producer-{n}")
+                yield at(time + again, "registrar-0", "enrol", enrolled)
+        yield at(time + MOMENT, "registrar-0", "start", (group,))
+        for n in crew:
+            for item in range(chance.randint(0, 6)):
+                added = (group, item, 1 << chance.randrange(20))
+                yield at(time + chance.randrange(4 * MOMENT), f"producer-{n}", "add", added)
+            late = (group, 100, 1 << 20)
+            yield at(time + 4 * MOMENT + chance.randrange(1_500_000), f"producer-{n}", "add", late)
+            for close in (time + 3 * MOMENT, 4_500_000, 5_500_000):
+                yield at(close, f"producer-{n}", "close", (group,))
+
+
+def commitments(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]:
+    """Transactions begun at some node, with vetoes and usurpers."""
+    for number, time in enumerate(moments(chance, falls, 12)):
+        tx = (f"t{number}",)
+        yield at(time, chance.choice(NODES), "begin", tx)
+        if chance.random() < 0.3:
+            veto = max(0, time - MOMENT // 2 + chance.randrange(6 * MOMENT))
+            yield at(veto, f"participant-{chance.randrange(2)}", "veto", tx)
+        if chance.random() < 0.3:
+            yield at(time + chance.randrange(MOMENT), chance.choice(NODES), "usurp", (number,))

@@ -1,0 +1,56 @@
+"""What has been got wrong in replicated logs."""
+
+from tests.programs.planted import Bug
+
+PROGRAM = "multipaxos"
+PROMISED = "promised = table(ballot=Max((int, Address)), durable=True)"
+VOTE = "vote = table(slot=Key(int), vote=Lex(Max((int, Address)), Max(Any)), durable=True)"
+EXECUTED = "        & notin(executed(client, session, number))\n"
+LOST = "    # --- out of the log\n"
+
+BUGS = [
+    Bug(
+        "the highest vote skipped",
+        PROGRAM,
+        [("proposal(ballot, slot, best.value()) <+", "proposal(ballot, slot, NO_OP) <+")],
+        "torn",
+    ),
+    Bug("volatile promises", PROGRAM, [(PROMISED, PROMISED.replace("True", "False"))], "torn", 84),
+    Bug("volatile votes", PROGRAM, [(VOTE, VOTE.replace("True", "False"))], "torn", 361),
+    Bug(
+        "half for a majority",
+        PROGRAM,
+        [("> size(MultiPaxos.replicas) / 2", ">= size(MultiPaxos.replicas) // 2")],
+        "torn",
+    ),
+    Bug(
+        "equal ballots",
+        PROGRAM,
+        [("return (ballot[0] + 1, node)", 'return (ballot[0] + 1, "")')],
+        "torn",
+        seed=124,
+    ),
+    Bug(
+        "a decision taken for an older vote",
+        PROGRAM,
+        [(" & (cast.version() >= ballot)\n", "\n")],
+        "torn",
+        seed=62,
+    ),
+    Bug("sessions not looked at", PROGRAM, [(EXECUTED, "")], "executed_twice"),
+    Bug(
+        "reads past the log",
+        PROGRAM,
+        [
+            (
+                LOST,
+                "    Store.reply(client, session, number, True, value) <~ (\n"
+                '        Store.request(_, client, session, number, "get", key, _, _, _)\n'
+                "        & store(key, value)\n"
+                "    )\n" + LOST,
+            )
+        ],
+        "stale",
+        seed=6,
+    ),
+]
