@@ -16,6 +16,7 @@ from bloomish.collections import Collection, Embedding
 from bloomish.errors import ProgramError, counted
 from bloomish.externals import Externals
 from bloomish.functions import Function
+from bloomish.lattices.structure import expand
 from bloomish.scope import Boundary, Given, Scope, Stated
 from bloomish.values import Misfit, Values
 
@@ -144,10 +145,12 @@ class _Builder:
         self.refer(stated.span, stated.uses)
         head = stated.head.name
         ordinal = self.ordinals[head] = self.ordinals.get(head, 0) + 1
+        args = tuple(
+            arg if isinstance(arg, ir.Aggregate) else _lifted(arg, column.type)
+            for arg, column in zip(stated.args, stated.head.columns, strict=True)
+        )
         self.rules.append(
-            ir.Rule(
-                f"{head}_{ordinal}", head, stated.args, stated.op, stated.body, span=stated.span
-            )
+            ir.Rule(f"{head}_{ordinal}", head, args, stated.op, stated.body, span=stated.span)
         )
 
     def bound(self, boundary: Boundary) -> None:
@@ -163,6 +166,23 @@ class _Builder:
         collection = self.collections[given.collection.name]
         rows = tuple(_row(collection, row, values, given.span) for row in given.rows)
         return ir.Facts(collection.name, rows, given.at, given.span)
+
+
+def _lifted(expr: ir.Expr, type_: ir.Type) -> ir.Expr:
+    """`(version, value)` in an antichain's place is the antichain of that one; Python has no
+    set of it where the version is a map or a set, as these have no hash."""
+    if not isinstance(type_, ir.Lattice):
+        return expr
+    core = expand(type_)
+    match core.name, expr:
+        case "Antichain", ir.TupleExpr((_, _)):
+            return ir.SetExpr((expr,))
+        case "Pair" | "Lex", ir.TupleExpr((first, second)):
+            one, two = core.args
+            return ir.TupleExpr((_lifted(first, one), _lifted(second, two)))
+        case "MapUnion", ir.MapExpr(items):
+            return ir.MapExpr(tuple((key, _lifted(value, core.args[1])) for key, value in items))
+    return expr
 
 
 def _only_one(

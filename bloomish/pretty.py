@@ -81,9 +81,9 @@ class Writer:
             case ir.TupleExpr(items):
                 return f"({self._list(items)}{',' if len(items) == 1 else ''})", _PRIMARY
             case ir.SetExpr(items):
-                return "{" + self._list(items) + "}", _PRIMARY
+                return "{" + ", ".join(map(self._hashed, items)) + "}", _PRIMARY
             case ir.MapExpr(items):
-                inside = ", ".join(f"{self.expr(k)}: {self.expr(v)}" for k, v in items)
+                inside = ", ".join(f"{self._hashed(k)}: {self.expr(v)}" for k, v in items)
                 return "{" + inside + "}", _PRIMARY
             case ir.Aggregate(name, value, by):
                 written = [self.expr(value)] if value is not None else []
@@ -91,6 +91,18 @@ class Writer:
                     written.append(f"by={self.expr(by)}")
                 return self._call(_AGGREGATES.get(name, name), *written)
         raise TypeError(f"not an expression: {expr!r}")
+
+    def _hashed(self, expr: ir.Expr) -> str:
+        """An element of a set or a key of a map, which Python wants to be hashable."""
+        match expr:
+            case ir.Const(value):
+                return _constant(value, True)[0]
+            case ir.TupleExpr(items):
+                inside = ", ".join(map(self._hashed, items))
+                return f"({inside}{',' if len(items) == 1 else ''})"
+            case ir.SetExpr() | ir.MapExpr():
+                return self._call("lift", self.expr(expr))[0]
+        return self.expr(expr)
 
     def _binary(self, expr: ir.Binary) -> Text:
         op, left, right = expr.op, expr.left, expr.right

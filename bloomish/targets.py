@@ -232,6 +232,11 @@ _HINTS = (
         re.compile(r"'<=?' not supported between instances of '(list|tuple|set)' and"),
         "facts and rules go to the left: `link <= [...]`",
     ),
+    (
+        re.compile(r"unhashable type: '(dict|set)'"),
+        "Python has no set of sets or maps: into an Antichain or MVRegister goes `(version, "
+        "value)` without braces; else write `frozenset({x})`",
+    ),
 )
 
 

@@ -8,12 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from bloomish import Address, channel, ir, use
+from bloomish import (
+    Address,
+    Antichain,
+    Key,
+    MapUnion,
+    Max,
+    MVRegister,
+    Pair,
+    SetUnion,
+    _,
+    channel,
+    input,
+    ir,
+    table,
+    use,
+    variables,
+)
 from bloomish.cluster import Cluster
 from bloomish.errors import BloomishError
 from bloomish.ir_json import from_json, to_json
 from bloomish.pretty_file import deployment_text, program_text
-from bloomish.program import Program, ProgramMeta
+from bloomish.program import Program, ProgramMeta, compile
+from bloomish.runtime.evaluators import make_evaluator
 from bloomish.targets import load
 from tests.language import examples
 
@@ -104,6 +121,32 @@ def test_classes_of_one_name_are_told_apart(tmp_path: Path) -> None:
     loaded = load(str(file)).cluster
     assert loaded is not None
     assert loaded.deployment == deployment
+
+
+def test_values_under_versions_that_python_cannot_hash(tmp_path: Path) -> None:
+    k, n, v, w = variables("k n v w")
+
+    class Versions(Program):
+        put = input(k=str, v=str, n=int, w=Address)
+        latest = table(k=Key(str), v=MVRegister(str))
+        seen = table(k=Key(str), v=MapUnion(str, Antichain(SetUnion(int), str)))
+        both = table(k=Key(str), v=Pair(MVRegister(str), Max(int)))
+
+        latest(k, ({w: n}, v)) <= put(k, v, n, w)
+        seen(k, {v: ({n}, v)}) <= put(k, v, n, _)
+        seen(k, {v: {(frozenset({n}), v), (frozenset({1}), v)}}) <= put(k, v, n, _)
+        both(k, (({w: n}, v), n)) <= put(k, v, n, w)
+
+    file = tmp_path / "printed_versions.py"
+    file.write_text(program_text(Versions.ir))
+    assert load(str(file)).programs[0].program == Versions.ir
+
+    compiled = compile(Versions)
+    node = make_evaluator(compiled.program, compiled.externals, node="node-0", which="reference")
+    node.insert("put", [("a", "x", 1, "n0"), ("a", "y", 1, "n1"), ("a", "z", 2, "n0")])
+    node.tick()
+    (row,) = node.contents("latest")
+    assert row == ("a", frozenset({((("n0", 2),), "z"), ((("n1", 1),), "y")}))
 
 
 def test_names_that_clash_in_python_are_kept_apart(tmp_path: Path) -> None:
