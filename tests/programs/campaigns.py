@@ -62,13 +62,9 @@ class Campaign:
             outcomes.append(outcome)
         return outcomes
 
-    def first_broken(self, seeds: Iterable[int]) -> tuple[int, set[str]] | None:
-        """The first seed in which a property breaks, and which properties."""
-        for seed in seeds:
-            outcome = self.run(seed)
-            if outcome.violations:
-                return seed, {one.collection for one in outcome.violations}
-        return None
+    def broken(self, seed: int) -> set[str]:
+        """The properties that break in the run of a seed."""
+        return {one.collection for one in self.run(seed).violations}
 
 
 def moments(chance: random.Random, falls: Sequence[int], count: int) -> list[int]:

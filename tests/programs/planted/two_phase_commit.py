@@ -25,13 +25,14 @@ BUGS = [
         "two_phase_commit",
         [(COMMITTED, "committed = table(tx=str)")],
         "torn",
+        seed=44,
     ),
     Bug(
         "the vote not logged",
         "two_phase_commit",
         [(VOTED, VOTED.replace("True", "False"))],
         "voted_twice",
-        seed=23,
+        seed=138,
     ),
     Bug(
         "the outcome not logged",
