@@ -404,7 +404,8 @@ def explore(target: str, **options: Any) -> int:
     """Try every order, delay, batching and duplication of messages, within bounds.
 
     Status 0: all schedules end alike (or alike for each decided log) and none violates an
-    invariant; 1: otherwise, with two schedules that end differently.
+    invariant; 1: otherwise, with two schedules that end differently, or `bounded` where a bound
+    cut it short before any schedule had ended.
 
     \b
     Example:

@@ -41,7 +41,8 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """0: one outcome (or one for each decided log) and no violation; 1: otherwise."""
+    """0: one outcome (or one for each decided log) and no violation; 1: otherwise, also where a
+    bound cut it short before any schedule had come to its end: then nothing is known."""
     nodes = tuple(name.strip() for name in options.nodes.split(",") if name.strip())
     stage = stage_of(options.target, nodes)
     inserts = _inserts(options, stage)
@@ -58,7 +59,8 @@ def run(options: Options) -> int:
     found = outcomes(space)
     spent = time.perf_counter() - started
     groups = list(by_decided_log(space, found).values())
-    status = 1 if space.violations or any(len(group) > 1 for group in groups) else 0
+    alike = bool(found) and all(len(group) == 1 for group in groups)
+    status = 0 if alike and not space.violations else 1
     report = _report(options, space, inserts, found, groups, spent, status)
     if options.form == "json":
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
@@ -147,7 +149,7 @@ def _print(report: dict[str, Any]) -> None:
     if report["decided_logs"] > 1:
         click.echo(f"  over {report['decided_logs']} decided log(s)")
     if not report["outcomes"]:
-        click.echo("  no schedule was followed to its end")
+        click.echo("  bounded: no schedule was followed to its end")
     for text in report["inserts"]:
         click.echo(f"  given: {text}")
     for text in report["bounded"]:

@@ -195,3 +195,11 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["explore", str(PROGRAMS / "quorum.py"), "--duplicates", "0", "--format", "json"]
     assert run([*arguments, "--states", "100"]) == 0
     assert json.loads(capsys.readouterr().out)["bounded"] != []
+
+
+def test_nothing_is_claimed_where_no_schedule_came_to_its_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["explore", str(PROGRAMS / "multipaxos.py"), "--states", "50"]
+    assert run([*arguments, "--duplicates", "0"]) == 1
+    assert "bounded: no schedule was followed to its end" in capsys.readouterr().out
