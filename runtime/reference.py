@@ -276,6 +276,7 @@ class Run:
         self._arrivals = arrivals
         self._db = {name: Relation(schema) for name, schema in node._schemas.items()}
         self._origins: dict[tuple[str, Any], str] = {}  # who put a keyed row there
+        self._replacers: dict[tuple[str, Any], ir.Rule] = {}
         node._moment.now, node._moment.tick = now, self._number
 
     def run(self) -> tuple[State, Tick, list[tuple[str, Row]]]:
@@ -417,19 +418,19 @@ class Run:
             head = rule.rule.head
             relation = replacing.setdefault(head, Relation(schemas[head]))
             self._insert(relation, rows, rule.rule.name, rule.rule.span)
+            for row in rows:
+                self._replacers.setdefault((head, relation.schema.key(row)), rule.rule)
         for name, relation in replacing.items():
             for row in relation:
                 tables[name].remove_key(row)
-        for name, relation in replacing.items():
-            self._insert(tables[name], relation, self._replacer(name))
         for rule, rows in self._derived("<+"):
             if rule.rule.head in tables:
                 self._insert(tables[rule.rule.head], rows, rule.rule.name, rule.rule.span)
+        for name, relation in replacing.items():
+            for row in relation:
+                by = self._replacers[name, relation.schema.key(row)]
+                self._insert(tables[name], [row], by.name, by.span)
         return tables
-
-    def _replacer(self, name: str) -> str:
-        rules = self._node.program.rules
-        return ", ".join(rule.name for rule in rules if rule.op == "<+-" and rule.head == name)
 
     def _staged(self) -> dict[str, Staged]:
         """`<+` rows of collections without memory."""

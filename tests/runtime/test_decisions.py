@@ -239,6 +239,21 @@ def test_a_key_conflict_is_one_whatever_operators_put_the_rows_there(make: Make)
     assert node.tick(0.0).events == {"seen": [(1, "a")]}
 
 
+def test_a_conflict_between_operators_is_told_in_the_same_words(make: Make) -> None:
+    class Both(Program):
+        add, replace = input(k=int, v=int), input(k=int, v=int)
+        kept = table(k=Key(int), v=int)
+        kept(k, v) <+ add(k, v)
+        kept(k, v) <+- replace(k, v)
+
+    node = make(Both)
+    with pytest.raises(TickFailed) as failed:
+        tick(node, add=[(1, 7)], replace=[(1, 6)])
+    assert failed.value.rule == "kept_1, kept_2"
+    assert failed.value.rows == (("kept", (1, 7)), ("kept", (1, 6)))
+    assert failed.value.span.text == "kept(k, v) <+- replace(k, v)"
+
+
 def test_probe_says_whether_a_tick_with_these_arrivals_would_fail(make: Make) -> None:
     node = make(Conflicting)
     tick(node, put=[(1, "a")])
