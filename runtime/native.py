@@ -13,7 +13,6 @@ from typing import Any
 from bloomish import _engine, ir
 from bloomish.externals import Externals
 from bloomish.runtime.evaluator import Arrival, Received, Row, RowRefused, Tick, TickFailed
-from bloomish.runtime.frames_reference import decode
 from bloomish.runtime.plan import ARRIVING, plan
 from bloomish.runtime.plan_expressions import Externs
 from bloomish.runtime.reference_expr import Expressions, Moment, keyed
@@ -55,6 +54,8 @@ class Hooks:
 
     def odd_frame(self, engine: _engine.Node, frame: bytes) -> Received:
         """A frame that is not plainly right: what is refused, and why."""
+        from bloomish.runtime.frames_reference import decode  # late, and msgpack with it
+
         channels = {wire: self.schemas[name] for wire, name in self._wires.items()}
         sender, taken, refused = decode(frame, self._node, channels)
         for collection, row in taken:

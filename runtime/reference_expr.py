@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-import msgpack
-
 from bloomish import ir
 from bloomish.externals import Externals
 from bloomish.lattices.methods import method_of
@@ -210,6 +208,8 @@ def keyed(seed: int, values: list[Any]) -> bytes:
 
 def pack(value: Any) -> bytes:
     """MessagePack of a value; sets as arrays in value order."""
+    import msgpack  # late: the engine hardly ever gets here, and starts sooner without it
+
     return bytes(msgpack.packb(value, default=_sorted_set, use_bin_type=True))
 
 

@@ -330,17 +330,21 @@ impl Fixpoint<'_, '_> {
         if relation.key == arity && arity > 0 && !self.plan.relations[head].sourced {
             let round = self.round;
             relation.reserve(buffer.len() / arity);
-            let (mut hashes, mut firsts) = ([0u64; 64], [0u32; 64]);
+            let mut hashes = [0u64; 64];
             for rows in buffer.chunks(64 * arity) {
                 // Table first, rows then: reading ahead lets the misses of many overlap.
-                let count = rows.len() / arity;
-                for (at, row) in rows.chunks_exact(arity).enumerate() {
-                    hashes[at] = hash_words(row);
-                    firsts[at] = relation.peek(hashes[at]);
+                let mut seen = 0;
+                for (hash, row) in hashes.iter_mut().zip(rows.chunks_exact(arity)) {
+                    *hash = hash_words(row);
+                    seen ^= relation.peek(*hash);
                 }
-                let seen = firsts[..count].iter().fold(0, |seen, &id| seen ^ relation.glance(id));
                 std::hint::black_box(seen);
-                for (row, &hash) in rows.chunks_exact(arity).zip(&hashes) {
+                let hashes = &hashes[..rows.len() / arity];
+                let rows_seen = hashes
+                    .iter()
+                    .fold(0, |seen, &hash| seen ^ relation.glance(relation.likely(hash)));
+                std::hint::black_box(rows_seen);
+                for (row, &hash) in rows.chunks_exact(arity).zip(hashes) {
                     // One that is there already is not news.
                     let _ = relation.insert_hashed(row, hash, round);
                 }
@@ -357,7 +361,7 @@ impl Fixpoint<'_, '_> {
                 let mut seen = 0;
                 for row in rows.chunks_exact(arity) {
                     let relation = &self.relations[head];
-                    seen ^= relation.glance(relation.peek(hash_words(&row[..key])));
+                    seen ^= relation.glance(relation.likely(hash_words(&row[..key])));
                 }
                 std::hint::black_box(seen);
                 for row in rows.chunks_exact(arity) {

@@ -27,6 +27,10 @@ const DEAD: u8 = 2;
 const BACK: u8 = 4;
 
 const COMPACT_FLOOR: usize = 512;
+/// Room for so many removals is kept for the next tick.
+const KEPT_ROOM: usize = 1024;
+/// So few removals are looked through rather than a row's state: that is a cache miss less.
+const FEW: usize = 4;
 
 #[derive(Clone)]
 pub struct Relation {
@@ -196,8 +200,11 @@ impl Relation {
     /// The live row that `key` (at least the key columns) identifies.
     pub fn find(&self, key: &[Word]) -> Option<u32> {
         let key = &key[..self.key];
+        let few = self.removed.len() <= FEW;
         self.table.find(hash_words(key), |id| {
-            self.alive(id) && same_words(&self.row(id)[..self.key], key)
+            // What the table leads to is alive unless this tick removed it.
+            let gone = if few { self.removed.contains(&id) } else { !self.alive(id) };
+            !gone && same_words(&self.row(id)[..self.key], key)
         })
     }
 
@@ -220,10 +227,16 @@ impl Relation {
         self.table.reserve(rows);
     }
 
-    /// The row that a hash leads to first, read ahead of its use.
+    /// Where a hash leads to, read ahead of its use.
     #[inline(always)]
-    pub fn peek(&self, hash: u64) -> u32 {
-        self.table.peek(hash) as u32
+    pub fn peek(&self, hash: u64) -> u64 {
+        self.table.peek(hash)
+    }
+
+    /// The row that a hash most likely means; none where nothing has that hash.
+    #[inline(always)]
+    pub fn likely(&self, hash: u64) -> u32 {
+        self.table.likely(hash)
     }
 
     /// Reads a row ahead of its use, if there is such a row.
@@ -349,8 +362,13 @@ impl Relation {
             return;
         }
         self.version = next_version();
-        for id in std::mem::take(&mut self.removed) {
-            self.drop_row(id);
+        for at in 0..self.removed.len() {
+            self.drop_row(self.removed[at]);
+        }
+        if self.removed.len() <= KEPT_ROOM {
+            self.removed.clear();
+        } else {
+            self.removed = Vec::new();
         }
         for id in std::mem::take(&mut self.backs) {
             self.state[id as usize] &= !BACK;

@@ -146,6 +146,12 @@ impl Table {
         self.len -= 1;
     }
 
+    /// The first id that shares the hash's 32 bits, to be read ahead of its use.
+    #[inline(always)]
+    pub fn likely(&self, hash: u64) -> u32 {
+        self.find(hash, |_| true).unwrap_or(u32::MAX)
+    }
+
     /// The slot that a hash begins at, read ahead of its use.
     #[inline(always)]
     pub fn peek(&self, hash: u64) -> u64 {

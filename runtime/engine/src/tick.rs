@@ -474,10 +474,10 @@ impl Fixpoint<'_, '_> {
         }
         for key in touched.rows() {
             let there = self.relations[table.relation].find(key);
-            let old = there.map(|id| self.relations[table.relation].row(id).to_vec());
-            let (new, masked) = self.staged_row(table, key, there, old.as_deref())?;
-            if old != new {
-                change.out.extend(old.iter().flatten());
+            let (new, masked) = self.staged_row(table, key, there)?;
+            let old = there.map(|id| self.relations[table.relation].row(id));
+            if old != new.as_deref() {
+                change.out.extend(old.iter().copied().flatten());
                 change.new.extend(new.iter().flatten());
             } else if !masked {
                 continue;
@@ -498,7 +498,6 @@ impl Fixpoint<'_, '_> {
         table: &TablePlan,
         key: &[Word],
         there: Option<u32>,
-        old: Option<&[Word]>,
     ) -> Run<(Option<Vec<Word>>, bool)> {
         let mut row: Option<(Vec<Word>, u32)> = None;
         let mut masked = false;
@@ -511,7 +510,8 @@ impl Fixpoint<'_, '_> {
             }
         }
         let replaced = row.is_some();
-        if let (Some(old), Some(id)) = (old, there) {
+        if let Some(id) = there {
+            let old = self.relations[table.relation].row(id);
             let deleted = table.minus.iter().any(|&minus| self.relations[minus].contains(old));
             masked |= deleted;
             if !deleted && !replaced {
