@@ -171,7 +171,7 @@ def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
     assert found(campaign(planted(bug, "multipaxos", tmp_path)), bug) is not None
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.timeout(7_200)
 def test_a_thousand_fresh_seeds() -> None:
     campaign(world("multipaxos")).holds(range(10_000, 11_000))

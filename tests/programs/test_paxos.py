@@ -94,7 +94,7 @@ def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
     assert found(Campaign(planted(bug, "paxos", tmp_path), rivals), bug) is not None
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.timeout(3_600)
 def test_a_thousand_fresh_seeds() -> None:
     Campaign(world("paxos"), rivals).holds(range(10_000, 11_000))

@@ -103,7 +103,7 @@ def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
     assert found(Campaign(planted(bug, "seal", tmp_path), groups, RATES), bug) is not None
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.timeout(3_600)
 def test_a_thousand_fresh_seeds() -> None:
     Campaign(world("seal"), groups, RATES).holds(range(10_000, 11_000))

@@ -139,7 +139,7 @@ def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
     assert found(campaign, bug) is not None
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.timeout(3_600)
 def test_a_thousand_fresh_seeds() -> None:
     Campaign(world("two_phase_commit"), transactions).holds(range(10_000, 11_000))
