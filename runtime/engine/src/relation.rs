@@ -29,8 +29,6 @@ const BACK: u8 = 4;
 const COMPACT_FLOOR: usize = 512;
 /// Room for so many removals is kept for the next tick.
 const KEPT_ROOM: usize = 1024;
-/// So few removals are looked through rather than a row's state: that is a cache miss less.
-const FEW: usize = 4;
 
 #[derive(Clone)]
 pub struct Relation {
@@ -200,11 +198,8 @@ impl Relation {
     /// The live row that `key` (at least the key columns) identifies.
     pub fn find(&self, key: &[Word]) -> Option<u32> {
         let key = &key[..self.key];
-        let few = self.removed.len() <= FEW;
         self.table.find(hash_words(key), |id| {
-            // What the table leads to is alive unless this tick removed it.
-            let gone = if few { self.removed.contains(&id) } else { !self.alive(id) };
-            !gone && same_words(&self.row(id)[..self.key], key)
+            self.alive(id) && same_words(&self.row(id)[..self.key], key)
         })
     }
 
