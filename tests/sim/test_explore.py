@@ -126,7 +126,7 @@ def test_bounds_are_told() -> None:
 PLAIN = Features(chance=False, failures=False, functions=False, periodic=False)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [0, *range(2, 41)])  # 1 has too many states for a quick test
 def test_reduction_loses_no_outcome(seed: int) -> None:
     drawn = case(seed, PLAIN)
     members = tuple(Member(node, drawn.program, EXTERNALS) for node in NODES)
@@ -137,8 +137,7 @@ def test_reduction_loses_no_outcome(seed: int) -> None:
         explore(stage, chosen, Limits(states=2_000, duplicates=seed % 2, reduce=reduce))
         for reduce in (False, True)
     ]
-    if any(space.bounded for space in spaces):
-        pytest.skip("too many states for a quick test")
+    assert not any(space.bounded for space in spaces)
     full, reduced = (
         {
             tuple((node, name, order_key(rows)) for node, name, rows in one.content)
