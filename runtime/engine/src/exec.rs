@@ -164,7 +164,7 @@ pub enum Delta<'a> {
 /// Rows of a relation that a run may see: ids below this.
 pub const ALL: u32 = u32::MAX;
 /// Rows that are read before the first of them is used.
-const AHEAD: usize = 16;
+const AHEAD: usize = 64;
 
 pub struct Exec<'a, 'e> {
     pub rule: usize,
