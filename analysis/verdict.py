@@ -85,6 +85,8 @@ class _Judge:
         if flags:
             guarded = all(flag.point.guards for flag in flags)
             return "protocol" if guarded else "needs coordination"
+        if mode is EVENT and any(isinstance(c.type, ir.Lattice) for c in node.collection.columns):
+            return "snapshot"  # rows that share a tick are handed over as one value
         if mode in (CONST, GROW, EVENT):
             return "ordered" if id in self.ordered else "monotone"
         words: dict[Mode, Word] = {

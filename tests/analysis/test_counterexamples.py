@@ -9,11 +9,13 @@ from __future__ import annotations
 from bloomish import (
     Address,
     Key,
+    Max,
     Program,
     _,
     channel,
     const,
     notin,
+    output,
     protocol,
     roster,
     scratch,
@@ -122,3 +124,18 @@ def test_t14_a_cursor_that_keeps_its_old_slots_takes_several_per_tick() -> None:
         register(k, v) < +-cursor(slot) & log.entries(slot, k, v)
 
     assert check(Widening).modes["register"] == "Nondet"
+
+
+def test_lattice_rows_of_events_are_what_shared_a_tick() -> None:
+    """Handed over as (1), (2) or, where both arrive together, as (2) alone."""
+
+    class Passing(Program):
+        put = channel(to=Address, key=int, value=int)
+        best = output(key=Key(int), value=Max(int))
+        ever = table(key=Key(int), value=Max(int))
+
+        best(k, n) <= put(_, k, n)
+        ever(k, n) <= best(k, n)
+
+    words = {verdict.collection: verdict.word for verdict in check(Passing).verdicts}
+    assert words == {"best": "snapshot", "ever": "monotone"}
