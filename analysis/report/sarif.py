@@ -9,17 +9,14 @@ Interchange Format 2.1.0.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from bloomish import ir
 from bloomish.analysis.points import PointKind
+from bloomish.analysis.report.sarif_log import log, uri
 from bloomish.analysis.report.text import gate, way
 from bloomish.analysis.result import Point, Report
-from bloomish.version import __version__
 
-SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 KINDS: dict[PointKind, str] = {
     PointKind.LATCH: "What may be taken back is stored for good.",
     PointKind.EXPORT: "What may be taken back is sent away.",
@@ -41,27 +38,11 @@ def render(report: Report) -> str:
 def as_data(report: Report) -> dict[str, Any]:
     """A log with one run."""
     kinds = list(KINDS)
-    return {
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "bloomish",
-                        "version": __version__,
-                        "rules": [_rule(kind) for kind in kinds],
-                    }
-                },
-                "columnKind": "unicodeCodePoints",
-                "results": [
-                    _result(report, point, kinds.index(PointKind(point.kind)))
-                    for point in report.points
-                ],
-                "properties": {"verdicts": {one.collection: one.word for one in report.verdicts}},
-            }
-        ],
-    }
+    return log(
+        [_rule(kind) for kind in kinds],
+        [_result(report, point, kinds.index(PointKind(point.kind))) for point in report.points],
+        {one.collection: one.word for one in report.verdicts},
+    )
 
 
 def rule_id(kind: PointKind) -> str:
@@ -124,18 +105,7 @@ def _location(span: ir.Span, name: str) -> dict[str, Any]:
             region["startColumn"] = span.column
         if span.text:
             region["snippet"] = {"text": span.text}
-    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(span.file)}}
+    physical: dict[str, Any] = {"artifactLocation": {"uri": uri(span.file)}}
     if region:
         physical["region"] = region
     return {**found, "physicalLocation": physical}
-
-
-def _uri(file: str) -> str:
-    """Relative to where the tool runs, as review tools expect; else a file URI."""
-    path = Path(file)
-    if not path.is_absolute():
-        return quote(path.as_posix())
-    try:
-        return quote(path.relative_to(Path.cwd()).as_posix())
-    except ValueError:
-        return path.as_uri()

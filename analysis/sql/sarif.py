@@ -7,15 +7,12 @@ could not be analysed an error.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from bloomish.analysis.report.sarif import SCHEMA
+from bloomish.analysis.report.sarif_log import log, uri
 from bloomish.analysis.sql.changes import Reason
 from bloomish.analysis.sql.verdicts import SqlReport, SqlVerdict
 from bloomish.ir import Span
-from bloomish.version import __version__
 
 KINDS = {
     "negation": "The absence of rows is tested, and rows may still arrive.",
@@ -48,24 +45,9 @@ def as_data(report: SqlReport) -> dict[str, Any]:
         results += [_result("not analysed", f"{verdict.name}: {gap.what}", gap.span, "error")
                     for gap in verdict.gaps]  # fmt: skip
     results += [_result("not analysed", gap.what, gap.span, "error") for gap in report.gaps]
-    return {
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "bloomish",
-                        "version": __version__,
-                        "rules": [_rule(kind) for kind in KINDS],
-                    }
-                },
-                "columnKind": "unicodeCodePoints",
-                "results": results,
-                "properties": {"verdicts": {v.name: v.verdict for v in report.verdicts}},
-            }
-        ],
-    }
+    return log(
+        [_rule(kind) for kind in KINDS], results, {v.name: v.verdict for v in report.verdicts}
+    )
 
 
 def _rule(kind: str) -> dict[str, Any]:
@@ -95,18 +77,8 @@ def _result(kind: str, text: str, span: Span, level: str) -> dict[str, Any]:
         region: dict[str, Any] = {"snippet": {"text": span.text}}
         if span.line:
             region |= {"startLine": span.line, "startColumn": max(span.column, 1)}
-        uri = _uri(Path(span.file))
+        artifact = {"uri": uri(span.file)}
         result["locations"] = [
-            {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
+            {"physicalLocation": {"artifactLocation": artifact, "region": region}}
         ]
     return result
-
-
-def _uri(path: Path) -> str:
-    """Relative to where the tool runs, as review tools expect; else a file URI."""
-    if not path.is_absolute():
-        return quote(path.as_posix())
-    try:
-        return quote(path.relative_to(Path.cwd()).as_posix())
-    except ValueError:
-        return path.as_uri()
