@@ -1,0 +1,163 @@
+"""Programs put into programs, as data: what every insertion is made with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from bloomish import ir
+from bloomish.analysis.coordination.data import Deployed
+from bloomish.elaborate import Compiled
+from bloomish.errors import BloomishError
+from bloomish.externals import Externals
+from bloomish.rename import embedded
+from bloomish.targets import load
+
+Named = TypeVar("Named", ir.Collection, ir.Rule, ir.LatticeDecl, ir.FunctionDecl)
+
+
+def module(name: str) -> Compiled:
+    """A coordination module by its name, such as `bloomish.programs.ordering:Outbox`."""
+    (compiled,) = load(name).programs
+    return compiled
+
+
+def with_role(deployed: Deployed, name: str, program: ir.Program, externals: Externals) -> Deployed:
+    """The deployment with another program at a role."""
+    roles = tuple(
+        replace(role, program=program) if role.name == name else role
+        for role in deployed.deployment.roles
+    )
+    return Deployed(
+        replace(deployed.deployment, roles=roles), {**deployed.externals, name: externals}
+    )
+
+
+def role_of(deployed: Deployed, name: str) -> ir.Role:
+    """A role by its name."""
+    return next(role for role in deployed.deployment.roles if role.name == name)
+
+
+def embed(
+    deployed: Deployed, role: str, path: str, name: str, rosters: Mapping[str, str], origin: str
+) -> Deployed:
+    """A role's program with the module `name` in it under `path`, as `use` would put it.
+
+    `rosters` maps the roles that the module speaks of to roles of the deployment.
+    Modules that share declarations (a class of channels) may be embedded under
+    one path: what is equal is there once.
+    """
+    compiled = module(name)
+    inner = embedded(compiled.program, path)
+    inner = replace(
+        inner,
+        collections=tuple(
+            replace(c, role=rosters.get(c.role, c.role)) if c.kind == "roster" else c
+            for c in inner.collections
+        ),
+        rules=tuple(replace(rule, origin=origin) for rule in inner.rules),
+    )
+    outer = role_of(deployed, role).program
+    return with_role(
+        deployed,
+        role,
+        merged(outer, inner),
+        together(deployed.externals[role], compiled.externals),
+    )
+
+
+def merged(outer: ir.Program, inner: ir.Program) -> ir.Program:
+    """One program with the declarations and rules of both; raises where they clash."""
+    return replace(
+        outer,
+        collections=_union(outer.collections, inner.collections, "collection"),
+        rules=_union(outer.rules, inner.rules, "rule"),
+        facts=(*outer.facts, *(f for f in inner.facts if f not in outer.facts)),
+        lattices=_union(outer.lattices, inner.lattices, "lattice"),
+        functions=_union(outer.functions, inner.functions, "function"),
+        guards=_guards(outer.guards, inner.guards),
+        assumptions=(*outer.assumptions, *inner.assumptions),
+    )
+
+
+def _union(mine: tuple[Named, ...], others: tuple[Named, ...], what: str) -> tuple[Named, ...]:
+    known = {one.name: one for one in mine}
+    added = []
+    for other in others:
+        if other.name not in known:
+            added.append(other)
+        elif known[other.name] != other:
+            raise BloomishError(f"two {what}s are called {other.name}: rename that of the program")
+    return (*mine, *added)
+
+
+def _guards(mine: tuple[ir.Guard, ...], others: tuple[ir.Guard, ...]) -> tuple[ir.Guard, ...]:
+    """Two guards of one scope are one: a path is printed as one class."""
+    by_scope = {guard.scope: guard for guard in mine}
+    for other in others:
+        known = by_scope.get(other.scope)
+        by_scope[other.scope] = (
+            other
+            if known is None
+            else replace(
+                known,
+                by=tuple(dict.fromkeys((*known.by, *other.by))),
+                ordered=tuple(dict.fromkeys((*known.ordered, *other.ordered))),
+            )
+        )
+    return tuple(by_scope.values())
+
+
+def together(mine: Externals, others: Externals) -> Externals:
+    """The Python behind both."""
+    return Externals({**mine.functions, **others.functions}, {**mine.lattices, **others.lattices})
+
+
+def add(
+    deployed: Deployed,
+    role: str,
+    collections: Iterable[ir.Collection] = (),
+    rules: Iterable[ir.Rule] = (),
+) -> Deployed:
+    """More declarations and rules at a role."""
+    program = role_of(deployed, role).program
+    more = replace(program, collections=tuple(collections), rules=tuple(rules))
+    bare = replace(more, facts=(), lattices=(), functions=(), guards=(), assumptions=())
+    return with_role(deployed, role, merged(program, bare), deployed.externals[role])
+
+
+def replace_rules(
+    deployed: Deployed, role: str, changed: Mapping[str, Iterable[ir.Rule]]
+) -> Deployed:
+    """Some rules of a role, by name, replaced by others (none: taken away)."""
+    program = role_of(deployed, role).program
+    rules: list[ir.Rule] = []
+    for rule in program.rules:
+        rules += changed.get(rule.name, (rule,))
+    return with_role(deployed, role, replace(program, rules=tuple(rules)), deployed.externals[role])
+
+
+def reading(rule: ir.Rule, names: Mapping[str, str]) -> ir.Rule:
+    """A rule whose body reads other collections instead, by name."""
+    body = tuple(
+        replace(part, collection=names[part.collection])
+        if isinstance(part, ir.Atom) and part.collection in names
+        else part
+        for part in rule.body
+    )
+    return rule if body == rule.body else replace(rule, body=body)
+
+
+def free_path(deployed: Deployed, wanted: str) -> str:
+    """A path that no collection of any role begins with: `wanted`, or with a number behind."""
+    taken = {
+        collection.name.split(".")[0]
+        for role in deployed.deployment.roles
+        for collection in role.program.collections
+    }
+    number, path = 1, wanted
+    while path in taken:
+        number += 1
+        path = f"{wanted}{number}"
+    return path
