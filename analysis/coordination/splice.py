@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from bloomish import ir
 from bloomish.analysis.coordination.data import Deployed
@@ -14,7 +14,13 @@ from bloomish.externals import Externals
 from bloomish.rename import embedded
 from bloomish.targets import load
 
-Named = TypeVar("Named", ir.Collection, ir.Rule, ir.LatticeDecl, ir.FunctionDecl)
+
+class _HasName(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Named = TypeVar("Named", bound=_HasName)
 
 
 def module(name: str) -> Compiled:
@@ -68,28 +74,28 @@ def embed(
 
 
 def merged(outer: ir.Program, inner: ir.Program) -> ir.Program:
-    """One program with the declarations and rules of both; raises where they clash."""
+    """One program with the declarations and rules of both; raises where they clash.
+
+    What is embedded comes first in every list, as where `use` puts it.
+    """
     return replace(
         outer,
-        collections=_union(outer.collections, inner.collections, "collection"),
-        rules=_union(outer.rules, inner.rules, "rule"),
-        facts=(*outer.facts, *(f for f in inner.facts if f not in outer.facts)),
+        collections=_union(inner.collections, outer.collections, "collection"),
+        rules=_union(inner.rules, outer.rules, "rule"),
+        facts=(*(f for f in inner.facts if f not in outer.facts), *outer.facts),
         lattices=_union(outer.lattices, inner.lattices, "lattice"),
         functions=_union(outer.functions, inner.functions, "function"),
-        guards=_guards(outer.guards, inner.guards),
-        assumptions=(*outer.assumptions, *inner.assumptions),
+        guards=_guards(inner.guards, outer.guards),
+        assumptions=(*inner.assumptions, *outer.assumptions),
     )
 
 
 def _union(mine: tuple[Named, ...], others: tuple[Named, ...], what: str) -> tuple[Named, ...]:
     known = {one.name: one for one in mine}
-    added = []
     for other in others:
-        if other.name not in known:
-            added.append(other)
-        elif known[other.name] != other:
+        if known.setdefault(other.name, other) != other:
             raise BloomishError(f"two {what}s are called {other.name}: rename that of the program")
-    return (*mine, *added)
+    return tuple(known.values())
 
 
 def _guards(mine: tuple[ir.Guard, ...], others: tuple[ir.Guard, ...]) -> tuple[ir.Guard, ...]:
@@ -120,11 +126,14 @@ def add(
     collections: Iterable[ir.Collection] = (),
     rules: Iterable[ir.Rule] = (),
 ) -> Deployed:
-    """More declarations and rules at a role."""
+    """More declarations, first, and more rules, last, at a role."""
     program = role_of(deployed, role).program
-    more = replace(program, collections=tuple(collections), rules=tuple(rules))
-    bare = replace(more, facts=(), lattices=(), functions=(), guards=(), assumptions=())
-    return with_role(deployed, role, merged(program, bare), deployed.externals[role])
+    program = replace(
+        program,
+        collections=_union(tuple(collections), program.collections, "collection"),
+        rules=_union(program.rules, tuple(rules), "rule"),
+    )
+    return with_role(deployed, role, program, deployed.externals[role])
 
 
 def replace_rules(
