@@ -267,7 +267,11 @@ def ldfi(targets: tuple[str, ...], **options: Any) -> int:
 @click.option("--trace", metavar="FILE", help="Write what every tick took and sent (JSON lines).")
 @EVALUATOR
 @SEED
-@click.option("--data", metavar="DIR", help="Where durable tables are kept.")
+@click.option(
+    "--data",
+    metavar="DIR",
+    help="Where durable tables are kept; without it, in memory only.",
+)
 @click.option("--directory", metavar="FILE", help="Write where the nodes are, for connect().")
 @click.option("--tls", metavar="DIR", help="ca.pem, and NAME.pem, NAME.key per node and for host.")
 @click.option(

@@ -359,7 +359,7 @@ class launch:
     """`async with launch(target) as cluster`: a target's nodes as processes of this machine.
 
     `evaluator` is "auto", "engine" or "reference"; `data` the folder for durable
-    tables (none: they are as durable as the process); `trace` a file for the
+    tables (none: they are in memory, as durable as the process, at no cost); `trace` a file for the
     trace; `directory` a file that says where the nodes are, for `connect`;
     `tls` a folder of certificates; `restart` what to do about a node that dies;
     `limits` overrides of transport.Limits; `resend` first and last wait of the

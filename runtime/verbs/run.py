@@ -330,7 +330,18 @@ class _Run:
                 "(--evaluator reference asks for it)"
             )
         names = " ".join(cluster.members)
+        if self.options.data is None and self._durable():
+            # A node that dies forgets what it has promised: to be known before, not after.
+            names += "; durable tables in memory only (--data DIR keeps them)"
         self._say(f"{len(cluster.members)} node(s) ready after {seconds:.1f} s: {names}")
+
+    def _durable(self) -> bool:
+        """Whether there is anything to keep."""
+        return any(
+            one.kind == "table" and one.durable
+            for role in self.declared.roles
+            for one in role.program.collections
+        )
 
     def _sum_up(self, statuses: Mapping[str, Any], seconds: float) -> None:
         counters = {name: one["counters"] for name, one in statuses.items()}

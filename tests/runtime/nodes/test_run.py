@@ -249,6 +249,14 @@ def test_a_death_that_a_restart_mends_is_told_and_the_watch_goes_on() -> None:
     assert printed(done) == ["hopeless-0  ready(1)", "hopeless-0  ready(1)"]
 
 
+def test_durable_tables_in_memory_are_told(tmp_path: Path) -> None:
+    told = "durable tables in memory only (--data DIR keeps them)"
+    assert told in bloomish("run", KVS, "--for", "0").stderr
+    assert told not in bloomish("run", KVS, "--for", "0", "--data", str(tmp_path)).stderr
+    closure = str(ROOT / "programs" / "closure.py")
+    assert "in memory" not in bloomish("run", closure, "--for", "0").stderr
+
+
 def test_rows_that_a_tick_cannot_take_are_told() -> None:
     program = f"{HERE / 'failing.py'}:Failing"
     done = bloomish("run", program, "--feed", "give=-", "--until-quiet", stdin="[1, 0]\n[2, 5]\n")
