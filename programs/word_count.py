@@ -11,6 +11,8 @@ total is exact only once all of a job's lines are in, and of that no reducer kno
 Nothing here coordinates: `bloomish check` flags the total, `--coordinate` seals the jobs.
 """
 
+import zlib
+
 from bloomish import (
     Address, Cluster, Key, MapUnion, Max, Program, _, channel, each, function, here, index, input,
     output, roster, scratch, size, sum_, table, variables,
@@ -33,7 +35,7 @@ def tally(text: str) -> MapUnion(str, Max(int)):
 @function
 def number_of(word: str) -> int:
     """A number that spreads words, the same on every machine."""
-    return sum(byte * 31**place for place, byte in enumerate(word.encode()[:12])) % 2**31
+    return zlib.crc32(word.encode())
 
 
 class Count(Program):
