@@ -1,0 +1,200 @@
+"""One order of messages for a set of nodes: what comes first, everywhere.
+
+Sources: Schneider, "Implementing Fault-Tolerant Services Using the State Machine Approach"
+(Computing Surveys 1990); the fixed sequencer after Defago, Schiper, Urban, "Total Order Broadcast
+and Multicast Algorithms" (Computing Surveys 2004), section 4.1; sessions after Ongaro, "Consensus:
+Bridging Theory and Practice" (2014), section 6.3.
+
+Submitters embed an `Outbox` and derive `submit` or `keep`; replicas embed `Sequenced` and read
+`deliver`: every command once, at every replica in the same order, one in a tick at most.  What a
+command is, this module does not ask.
+
+- A submitter numbers its commands and repeats each of them until it hears that the command is in
+  the log.  A command is told from others by its submitter and its number, so that repeating it has
+  no effect.
+- With every command goes a number below which all are in the log (or given up), so that what is
+  remembered to tell repetitions does not grow with the log.
+- No number is used twice, not even by a submitter that has crashed: they are reserved in blocks, on
+  disk.  What was submitted and not yet accepted is lost with the submitter, as a message would be
+  (it may be delivered, once); what is kept goes on after a restart, as long as it is derived.
+
+Safe with any loss, repetition, order and delay of messages, any crash and restart.  Lost disks are
+not survived.  There is no clock in here, and what is repeated is a standing send.
+"""
+
+from bloomish import (
+    Address, Any, Key, Max, Program, _, channel, count, here, index, min_, notin, protocol,
+    roster, scratch, table, variables,
+)
+
+command, count_, first, limit, low, number, rank, replica, session, slot, standing = variables(
+    "command count_ first limit low number rank replica session slot standing"
+)
+old, sequencer = variables("old sequencer")
+
+BLOCK = 1000
+"""Numbers that are reserved at once, beyond those that are needed."""
+SHOWN = 64
+"""Delivered commands that stay in the log, for whoever wants to look."""
+
+
+class Ordering(Program):
+    """What submitters and replicas say to each other."""
+
+    submission = channel(to=Address, session=Address, number=int, low=int, command=Any)
+    accepted = channel(to=Address, number=int)
+
+
+# ------------------------------------------------------------------ who submits
+
+
+class Submitting(Ordering):
+    """Numbers commands and repeats them.  To whom they go is `target`."""
+
+    protocol(by="one number for each command")
+
+    submit = scratch(command=Any)       # each row of each tick is a command of its own
+    keep = scratch(command=Any)         # a command once, for as long as it stays derived
+    target = scratch(replica=Address)
+
+    reserved = table(number=Max(int), durable=True)     # no number from here on was ever used
+    next = table(number=Max(int))
+    settled = table(number=Max(int))                    # all below are accepted, or given up
+    outstanding = table(number=Key(int), low=int, command=Any)
+    kept = table(command=Key(Any), number=int, low=int, durable=True)
+    arriving = scratch(standing=bool, command=Any)
+    ranked = scratch(rank=int, standing=bool, command=Any)
+    counted = scratch(count=int)
+    remaining = scratch(number=int)
+
+    reserved <= [(0,)]
+    settled <= [(0,)]
+
+    # --- a start: numbers that were never used, and what was kept
+
+    next(number) <+ reserved(number) & notin(next(_))
+    outstanding(number, low, command) <+ kept(command, number, low) & notin(next(_))
+
+    # --- a command gets its number in the tick in which it comes
+
+    arriving(False, command) <= submit(command)
+    arriving(True, command) <= keep(command) & notin(kept(command, _, _))
+    ranked(index((standing, command)), standing, command) <= arriving(standing, command)
+    counted(count()) <= arriving(_, _)
+    outstanding(number + rank, low, command) <= (
+        ranked(rank, _, command) & next(number) & settled(low)
+    )
+    kept(command, number + rank, low) <+ (
+        ranked(rank, True, command) & next(number) & settled(low)
+    )
+    next(number + count_) <+ next(number) & counted(count_)
+    reserved(number + count_ + BLOCK) <+ (
+        next(number) & counted(count_) & reserved(limit) & (number + count_ > limit)
+    )
+    kept(command, number, low) <- kept(command, number, low) & notin(keep(command))
+
+    # --- repeated until it is accepted
+
+    Ordering.submission(replica, here, number, low, command) <~ (
+        outstanding(number, low, command) & target(replica)
+    )
+    outstanding(number, low, command) <- (
+        outstanding(number, low, command) & Ordering.accepted(_, number)
+    )
+    remaining(number) <= outstanding(number, _, _) & notin(Ordering.accepted(_, number))
+    settled(min_(number)) <+ remaining(number)
+
+
+# ------------------------------------------------------------------ a fixed sequencer
+
+
+class Sequencing(Ordering):
+    """The order is made by the least of the replicas."""
+
+    replicas = roster("replica")
+    sequencer = scratch(node=Address)
+    sequencer(min_(replica)) <= replicas(replica)
+
+    entry = channel(to=Address, slot=int, command=Any)
+    stored = channel(to=Address, replica=Address, slot=int)
+
+
+class Outbox(Submitting, Sequencing):
+    """For whoever submits to `Sequenced` replicas."""
+
+    Submitting.target(replica) <= Sequencing.sequencer(replica)
+
+
+class Sequenced(Sequencing):
+    """The least replica numbers the commands and tells the others, each until it has stored them.
+
+    2n messages for a command with n replicas, two messages before it is delivered at all; stands
+    still while the sequencer is down.  What a replica that is down has not stored is kept for it.
+    """
+
+    deliver = scratch(slot=int, command=Any)
+    protocol(by=("one node numbers all", "one slot per tick"), ordered=deliver)
+
+    # --- the sequencer: a slot for every command that it has not seen
+
+    free = table(slot=Max(int), durable=True)
+    seen = table(session=Address, number=int, durable=True)
+    lows = table(session=Key(Address), low=Max(int), durable=True)      # below it all are seen
+    unstored = table(replica=Key(Address), slot=Key(int), command=Any, durable=True)
+    known = scratch(session=Address, number=int)
+    fresh = scratch(session=Address, number=int, command=Any)
+    ranked = scratch(rank=int, command=Any)
+    counted = scratch(count=int)
+    sequenced = scratch(slot=int, command=Any)
+
+    free <= [(1,)]
+
+    lows(session, low) <= Ordering.submission(_, session, _, low, _)
+    known(session, number) <= (
+        Ordering.submission(_, session, number, _, _) & seen(session, number)
+    )
+    known(session, number) <= (
+        Ordering.submission(_, session, number, _, _) & lows(session, low) & (number < low)
+    )
+    fresh(session, number, command) <= (
+        Ordering.submission(_, session, number, _, command) & Sequencing.sequencer(here)
+        & notin(known(session, number))
+    )
+    ranked(index((session, number, command)), command) <= fresh(session, number, command)
+    counted(count()) <= fresh(_, _, _)
+    sequenced(slot + rank, command) <= ranked(rank, command) & free(slot)
+    free(slot + count_) <+ free(slot) & counted(count_)
+
+    seen(session, number) <+ fresh(session, number, _)
+    seen(session, number) <- seen(session, number) & lows(session, low) & (number < low)
+
+    # By the end of the tick it is on the sequencer's disk, if it was not before.
+    Ordering.accepted(session, number) <~ (
+        Ordering.submission(_, session, number, _, _) & Sequencing.sequencer(here)
+    )
+
+    unstored(replica, slot, command) <= (
+        sequenced(slot, command) & Sequencing.replicas(replica) & (replica != here)
+    )
+    Sequencing.entry(replica, slot, command) <~ unstored(replica, slot, command)
+    unstored(replica, slot, command) <- (
+        unstored(replica, slot, command) & Sequencing.stored(_, replica, slot)
+    )
+
+    # --- every replica: one slot per tick
+
+    log = table(slot=Key(int), command=Any, durable=True)
+    applied = table(slot=Max(int), durable=True)            # the slot to be delivered next
+
+    applied <= [(1,)]
+
+    log(slot, command) <= sequenced(slot, command)
+    log(slot, command) <= Sequencing.entry(_, slot, command) & applied(first) & (slot >= first)
+    Sequencing.stored(sequencer, here, slot) <~ (
+        Sequencing.entry(_, slot, _) & Sequencing.sequencer(sequencer)
+    )
+    deliver(slot, command) <= applied(slot) & log(slot, command)
+    # What is delivered is an event: of two equal commands in a row, each has its effect.
+    deliver(slot, command) <= Sequencing.entry(_, slot, command) & applied(slot)
+    applied(slot + 1) <+ deliver(slot, _)
+    log(old, command) <- deliver(slot, _) & log(old, command) & (old == slot - SHOWN)
