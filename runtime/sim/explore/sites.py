@@ -114,6 +114,7 @@ class Site:
         self.invariants = {c.name for c in program.collections if c.kind == "invariant"}
         self.durable = [c.name for c in program.collections if c.durable]
         self.final, self.events = watched(program, known)
+        self.views = _plain_views(program, known)
         self.last_fact = max((one.at or 0 for one in program.facts), default=0)
         self._numbers: dict[object, int] = {}
         self._steps: dict[tuple[int, tuple[int, ...]], Step] = {}
@@ -188,6 +189,8 @@ class Site:
     def _look(self, tick: Tick, shown: set[tuple[str, Any]], violated: list[Violated]) -> None:
         for name, rows in tick.events.items():
             shown.update((name, order_key(row)) for row in rows)
+        for name in self.views & tick.added.keys():
+            shown.update((name, order_key(row)) for row in tick.added[name])
         for part in (tick.events, tick.added):
             for name in self.invariants & part.keys():
                 violated += (Violated(self.node, name, row) for row in part[name])
@@ -259,11 +262,27 @@ class Site:
             found = {}
             if not state.dead:
                 self.evaluator.restore(state.snapshot)
-                found = {name: tuple(self.evaluator.contents(name)) for name in self.final}
+                found = {
+                    name: tuple(self.evaluator.contents(name))
+                    for name in self.final
+                    if name not in self.views
+                }
             for name, row in sorted(state.shown):
                 found[name] = (*found.get(name, ()), _row_of(row))
             self._contents[local] = found
         return found
+
+
+def _plain_views(program: ir.Program, ephemeral: frozenset[str]) -> frozenset[str]:
+    """Outputs that are views of plain rows: what was handed over and then taken back counts.
+    A row with a lattice is not taken back when it ascends: of it the last counts."""
+    return frozenset(
+        one.name
+        for one in program.collections
+        if one.kind == "output"
+        and one.name not in ephemeral
+        and not any(isinstance(column.type, ir.Lattice) for column in one.columns)
+    )
 
 
 def _row_of(key: Any) -> Any:
