@@ -101,6 +101,11 @@ class ExpressionTypes:
                 return self._structure(items)
             case ir.MapExpr(items=pairs):
                 return self._structure(tuple(part for pair in pairs for part in pair))
+            case ir.Field(of=of, type=type_):
+                inner = self.type(of)
+                if not inner.cells:
+                    return FIXED
+                return Typed(Way.UNKNOWN, Kept.PLAIN, type_, inner.cells)
             case _:
                 return FIXED
 

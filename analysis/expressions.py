@@ -10,7 +10,7 @@ from bloomish import ir
 def children(term: ir.HeadArg) -> tuple[ir.Expr, ...]:
     """The direct parts of an expression."""
     match term:
-        case ir.Unary(operand=operand):
+        case ir.Unary(operand=operand) | ir.Field(of=operand):
             return (operand,)
         case ir.Binary(left=left, right=right):
             return (left, right)

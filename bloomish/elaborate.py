@@ -18,6 +18,7 @@ from bloomish.externals import Externals
 from bloomish.functions import Function
 from bloomish.lattices.structure import expand
 from bloomish.scope import Boundary, Given, Scope, Stated
+from bloomish.terms import Lattices
 from bloomish.values import Misfit, Values
 
 if TYPE_CHECKING:
@@ -138,6 +139,8 @@ class _Builder:
             if isinstance(used, Function):
                 self.function(used._decl, used.__wrapped__, span)
                 self.classes_used(used._lattices, used._decl.span)
+            elif isinstance(used, Lattices):
+                self.classes_used(used.classes, span)
             elif used._root not in self.scopes:
                 raise _foreign(span, used, self.cls)
 

@@ -170,6 +170,18 @@ class MapExpr:
     items: tuple[tuple[Expr, Expr], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`field(command, 1, int)`: a place of a tuple, counted from 0, read as a type.
+
+    What is no tuple, is too short or has something else there fails the tick.
+    """
+
+    of: Expr
+    place: int
+    type: Type
+
+
 AggregateName = OneOf[
     "count", "sum", "min", "max", "avg", "argmax", "argmin", "collect", "choose", "index"
 ]
@@ -196,7 +208,7 @@ class Aggregate:
 
 Expr = (
     Var | Wild | Const | Unary | Binary | Call | Method | Size | Here | Now | TickNumber
-    | Random | TupleExpr | SetExpr | MapExpr
+    | Random | TupleExpr | SetExpr | MapExpr | Field
 )  # fmt: skip
 HeadArg = Expr | Aggregate
 
@@ -352,6 +364,9 @@ class Guard:
     scope: str
     by: tuple[str, ...]
     ordered: tuple[str, ...] = ()  # collections that are a decided log (mode Seq)
+    sealed: tuple[tuple[str, str], ...] = ()
+    """`(rows, complete)`: of `rows` all that ever come are there where `complete` has a row
+    with the same values in the columns that both have."""
     span: Span = field(default_factory=Span, compare=False)
 
 
@@ -360,10 +375,11 @@ class Assume:
     """What the user vouches for, to be cross-validated by exploration (R13).
 
     kind "fd": columns `key` determine columns `value` of `collection` at its
-    source; "sealed": complete per `key`; "injective": key -> value is one-to-one.
+    source; "sealed": complete per `key`; "injective": key -> value is one-to-one;
+    "ends": a row of the input says that the node's host has no more for that `key`.
     """
 
-    kind: OneOf["fd", "sealed", "injective"]
+    kind: OneOf["fd", "sealed", "injective", "ends"]
     collection: str
     key: tuple[str, ...]
     value: tuple[str, ...] = ()

@@ -36,6 +36,10 @@ class Writer:
         """How the text refers to a name of the language, or a function."""
         return name
 
+    def type(self, type_: ir.Type) -> str:
+        """How the text writes a type."""
+        return type_text(type_)
+
     # -------------------------------------------------------------- expressions
 
     def expr(self, expr: ir.HeadArg) -> str:
@@ -85,6 +89,8 @@ class Writer:
             case ir.MapExpr(items):
                 inside = ", ".join(f"{self._hashed(k)}: {self.expr(v)}" for k, v in items)
                 return "{" + inside + "}", _PRIMARY
+            case ir.Field(of, place, type_):
+                return self._call("field", self.expr(of), str(place), self.type(type_))
             case ir.Aggregate(name, value, by):
                 written = [self.expr(value)] if value is not None else []
                 if by is not None:

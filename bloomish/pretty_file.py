@@ -303,6 +303,12 @@ class _File(Writer):
             if guard.ordered:
                 logs = ", ".join(map(self.collection, guard.ordered))
                 written += f", ordered=({logs},)"
+            if guard.sealed:
+                pairs = (
+                    f"{self.collection(rows)}: {self.collection(complete)}"
+                    for rows, complete in guard.sealed
+                )
+                written += f", sealed={{{', '.join(pairs)}}}"
             lines.append(f"{self.word('protocol')}({written})")
         for assume in shape.assumptions:
             written = f'"{assume.kind}", {self.collection(assume.collection)}'
@@ -355,13 +361,26 @@ def _words(programs: Sequence[ir.Program]) -> set[str]:
             for part in parts(expr):
                 if not isinstance(part, (ir.Var, ir.Const, ir.Call)):
                     found |= _WORDS.get(type(part).__name__, set())
+                if isinstance(part, ir.Field):
+                    found |= _type_words(part.type)
                 if isinstance(part, ir.Aggregate):
                     found |= {part.name}
     return found
 
 
+def _type_words(type_: ir.Type) -> set[str]:
+    """The names in a type as it is written."""
+    match type_:
+        case ir.Plain(name):
+            return {name}
+        case ir.TupleOf(items):
+            return set().union(*map(_type_words, items))
+        case ir.Lattice(name, args):
+            return {name}.union(*map(_type_words, args))
+
+
 _WORDS = {
-    "Here": {"here"}, "Now": {"now"}, "Random": {"random"}, "Size": {"size"},
+    "Field": {"field"}, "Here": {"here"}, "Now": {"now"}, "Random": {"random"}, "Size": {"size"},
     "TickNumber": {"tick_number"},
 }  # fmt: skip
 
@@ -472,7 +491,14 @@ class _Shape:
         while self.guards and f"{self.guards[0].scope}.".startswith(prefix):
             guard = self.guards.pop(0)
             scope = "" if guard.scope == path else bare(guard.scope)
-            guards.append(replace(guard, scope=scope, ordered=tuple(map(bare, guard.ordered))))
+            guards.append(
+                replace(
+                    guard,
+                    scope=scope,
+                    ordered=tuple(map(bare, guard.ordered)),
+                    sealed=tuple((bare(rows), bare(complete)) for rows, complete in guard.sealed),
+                )
+            )
         assumptions = []
         while self.assumptions and self.assumptions[0].collection.startswith(prefix):
             assume = self.assumptions.pop(0)

@@ -29,6 +29,7 @@ def embedded(program: ir.Program, path: str) -> ir.Program:
                 g,
                 scope=name(g.scope) if g.scope else path,
                 ordered=tuple(map(name, g.ordered)),
+                sealed=tuple((name(rows), name(complete)) for rows, complete in g.sealed),
             )
             for g in program.guards
         ),
@@ -91,4 +92,6 @@ def expr(old: ir.Expr, name: Rename) -> ir.Expr:
             return ir.SetExpr(tuple(expr(item, name) for item in items))
         case ir.MapExpr(pairs):
             return ir.MapExpr(tuple((expr(k, name), expr(v, name)) for k, v in pairs))
+        case ir.Field(of, place, type_):
+            return ir.Field(expr(of, name), place, type_)
     return old

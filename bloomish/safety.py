@@ -18,7 +18,7 @@ def parts(expr: ir.HeadArg) -> Iterator[ir.HeadArg]:
     """An expression and everything inside it."""
     yield expr
     match expr:
-        case ir.Unary(_, operand):
+        case ir.Unary(_, operand) | ir.Field(operand):
             yield from parts(operand)
         case ir.Binary(_, left, right):
             yield from parts(left)

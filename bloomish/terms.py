@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bloomish.collections import Collection
     from bloomish.functions import Function
 
-    Use: TypeAlias = Collection | Function
+    Use: TypeAlias = Collection | Function | "Lattices"
 
 INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
 NOTHING: frozenset[Any] = frozenset()
@@ -148,7 +148,7 @@ class Term:
         self._marked("~")
 
     def _marked(self, mark: str) -> NoReturn:
-        if isinstance(self, Condition) or isinstance(self._expr, (ir.Method, ir.Call)):
+        if isinstance(self, Condition) or isinstance(self._expr, (ir.Method, ir.Call, ir.Field)):
             mend = f"put a literal first: `head <{mark} literal & ({self!r})`"
             if mark == "~":
                 mend += f"; the opposite of a condition is `not_({self!r})`"
@@ -179,7 +179,7 @@ class Term:
     def __getitem__(self, item: Any) -> NoReturn:
         fail(
             f"`{self!r}[...]`: a term cannot be indexed",
-            f"a MapUnion has `{self!r}.at(key)`; take a tuple apart in a function marked @function",
+            f"a MapUnion has `{self!r}.at(key)`; a place of a tuple is `field({self!r}, 0, int)`",
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -495,6 +495,33 @@ def size(of: Any) -> Term:
     return Expression(ir.Size(term._expr), term._uses)
 
 
+def field(value: Any, place: int, type: Any) -> Term:
+    """A place of a tuple, counted from 0, read as a column type: `field(command, 1, int)`."""
+    from bloomish.columns import column_type, lattice_classes
+
+    term = _operand(value, "`field()`")
+    shown = expr_text(term._expr)
+    if isinstance(place, Term) or not isinstance(place, int) or isinstance(place, bool):
+        fail(
+            f"`field({shown}, {place!r}, ...)`: {place!r} is not a place known beforehand",
+            f"write a number: `field({shown}, 0, int)`; `each(x, {shown})` ranges over all places",
+        )
+    if place < 0:
+        fail(f"`field({shown}, {place}, ...)`: there is no place {place}", "places count from 0")
+    expr = ir.Field(term._expr, int(place), column_type(type))
+    lattices = lattice_classes(type)
+    return Expression(expr, term._uses | ({Lattices(lattices)} if lattices else NOTHING))
+
+
+class Lattices:
+    """Users' lattices that an expression names."""
+
+    __slots__ = ("classes",)
+
+    def __init__(self, classes: frozenset[Any]) -> None:
+        self.classes = classes
+
+
 class Variables(tuple[Var, ...]):
     """What `variables` gives, to be unpacked; as a value in a rule it is a mistake."""
 
@@ -802,7 +829,7 @@ def as_body(value: Any, after: bool = False) -> Body:
     if isinstance(value, Condition):
         return Body((ir.Condition(value._expr, place(user_frame())),), value._uses)
     if isinstance(value, Term) and not isinstance(value, (MethodRef, Aggregate, Wild)):
-        if isinstance(value._expr, (ir.Method, ir.Call)):
+        if isinstance(value._expr, (ir.Method, ir.Call, ir.Field)):
             return Body((ir.Condition(value._expr, place(user_frame())),), value._uses)
         missing_parentheses(
             f"`{value!r}` is neither a literal nor a condition",

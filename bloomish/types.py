@@ -303,6 +303,8 @@ class Typing:
                 keys = self._common(tuple(k for k, _ in pairs), variables)
                 values = self._common(tuple(v for _, v in pairs), variables)
                 return ir.Lattice("MapUnion", (keys, values))
+            case ir.Field():
+                return self._field(expr, variables)
         raise TypeError(f"not an expression: {expr!r}")
 
     def _common(self, items: tuple[ir.Expr, ...], variables: Mapping[str, ir.Type]) -> ir.Type:
@@ -429,6 +431,31 @@ class Typing:
                         f"and `{expr_text(arg)}` is {problem}"
                     )
         return method.result(receiver, args)
+
+    def _field(self, expr: ir.Field, variables: Mapping[str, ir.Type]) -> ir.Type:
+        of, text = plain(self.expr(expr.of, variables)), expr_text(expr.of)
+        if of == ANY:
+            return expr.type
+        if not isinstance(of, ir.TupleOf):
+            raise Clash(
+                f"`{expr_text(expr)}`: `{text}` is {type_text(of)}",
+                "field() takes tuples apart; lattice values have methods"
+                if isinstance(of, ir.Lattice)
+                else f"field() takes tuples apart: use `{text}` as it is",
+            )
+        count = len(of.items)
+        if expr.place >= count:
+            raise Clash(
+                f"`{expr_text(expr)}`: `{text}` is {type_text(of)} and has no such place",
+                f"places count from 0: its last one is {count - 1}",
+            )
+        item = of.items[expr.place]
+        if not fits(item, expr.type) and meet(item, expr.type) is None:
+            raise Clash(
+                f"`{expr_text(expr)}`: that place of `{text}` is {type_text(item)}",
+                f"write `field({text}, {expr.place}, {type_text(item)})`",
+            )
+        return expr.type
 
     def _size(self, of: ir.Expr | str, variables: Mapping[str, ir.Type]) -> ir.Type:
         if isinstance(of, str):

@@ -160,11 +160,15 @@ class Values:
 
 
 def _misfit(value: object, type_: ir.Type, why: str = "") -> Misfit:
-    shown = repr(value)
-    if len(shown) > 200:
-        shown = shown[:197] + "..."
     reason = f": {why}" if why else ""
-    return Misfit(f"{shown} ({type(value).__name__}) is not of type {type_text(type_)}{reason}")
+    name = type(value).__name__
+    return Misfit(f"{shortened(value)} ({name}) is not of type {type_text(type_)}{reason}")
+
+
+def shortened(value: object) -> str:
+    """A value for an error's text."""
+    shown = repr(value)
+    return shown if len(shown) <= 200 else shown[:197] + "..."
 
 
 def _elements(value: object, type_: ir.Lattice) -> Iterable[object]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bloomish import ir
 from bloomish.lattices.structure import ARITY, structure
-from bloomish.runtime.reference_expr import Expressions
+from bloomish.runtime.reference_expr import Expressions, Failure
 from bloomish.values import Values
 
 ANY = ir.Plain("Any")
@@ -51,6 +51,20 @@ class Externs:
     def function(self, function: Callable[..., Any]) -> int:
         self.functions.append(function)
         return len(self.functions) - 1
+
+    def field(self, place: int, type_: ir.Type, lattice: bool) -> int:
+        """The number of the text that a value without such a place is told."""
+        read = self.expressions.field(place, type_, lattice)
+
+        def text(value: object) -> str:
+            try:
+                read(value)
+            except Failure as failure:
+                return str(failure)
+            return f"field({value!r}, {place}, ...): it does not fit"
+
+        self.misfits.append(text)
+        return len(self.misfits) - 1
 
     def misfit(self, collection: str, column: str, type_: ir.Type) -> int:
         """The number of the text that a value of another type is told."""
@@ -125,6 +139,11 @@ class Compiler:
                 return ("set", [self(item) for item in items])
             case ir.MapExpr(items):
                 return ("map", [(self(key), self(value)) for key, value in items])
+            case ir.Field(of, place, type_):
+                known = self._externs.expressions.lattice(of, self._types) is not None
+                misfit = self._externs.field(place, type_, known)
+                data = type_data(self._externs.values, type_)
+                return ("field", place, data, misfit, known, self(of))
             case ir.Random():
                 return self._random()
             case ir.Size(str() as roster):

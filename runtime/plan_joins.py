@@ -4,7 +4,8 @@ A rule is planned once for each occasion on which it runs: in full, driven by th
 changes of one literal, and backward from its head.  Each plan begins with what
 is given and goes on with the literal that has most bound columns; tests run as
 soon as their variables are bound.  A test that can fail (division, a function)
-never stands in for an index, as the failure counts only if all else agrees.
+never stands in for an index, as the failure counts only if all else agrees;
+`field` does, as it fails only where something is wrong.
 """
 
 from __future__ import annotations
@@ -282,14 +283,36 @@ class Order:
         atom, relation = self._body[place]
         assert isinstance(atom, ir.Atom)
         spec = self._joins._relations[relation]
-        known = {column for column, arg in enumerate(atom.args) if self._usable(arg)}
+        types = self._joins.columns(atom, relation)
+        known = {
+            column
+            for column, arg in enumerate(atom.args)
+            if self._usable(arg) or self._field(arg, types[column]) is not None
+        }
         keyed = spec.key > 0 and known.issuperset(range(spec.key))
         grown = relation in self._joins._stratum
         return keyed, len(known), spec.ephemeral, not grown
 
     def _usable(self, arg: ir.Expr) -> bool:
-        """Whether an argument can be part of a key: bound, and it cannot fail."""
-        return not isinstance(arg, ir.Wild) and self._known(arg) and _safe(arg)
+        """Whether an argument can be part of a key."""
+        return not isinstance(arg, ir.Wild) and self._known(arg) and _quick(arg)
+
+    def _field(self, arg: ir.Expr, type_: ir.Type) -> ir.Field | None:
+        """A condition `Var == field(...)` on a free variable finds its rows, too, where `==` is
+        sameness; it is tested all the same."""
+        if not isinstance(arg, ir.Var) or arg.name in self.bound:
+            return None
+        if not isinstance(type_, ir.Plain) or type_.name in ("Any", "float"):
+            return None
+        for literal, _ in self._body:
+            if not isinstance(literal, ir.Condition) or not isinstance(literal.test, ir.Binary):
+                continue
+            test = literal.test
+            for side, other in ((test.left, test.right), (test.right, test.left)):
+                if test.op == "==" and side == arg and isinstance(other, ir.Field):
+                    if other.type == type_ and self._usable(other):
+                        return other
+        return None
 
     # ---------------------------------------------------------------- steps
 
@@ -377,6 +400,9 @@ class Order:
                     equal.append((first[arg.name], column))
                     continue
                 first[arg.name] = column
+                field = None if access == DELTA else self._field(arg, columns[column])
+                if field is not None:
+                    keys[column] = self._operand(field, relation, column, atom)
                 if not atom.negated or arg.name in joins._generated or self._bound_later(arg.name):
                     binds.append((column, joins.register(arg.name)))
             elif self._usable(arg):
@@ -460,7 +486,8 @@ class Order:
                 binds.append((at, register))
                 self.later.append((register, item, ir.Plain("Any")))
         source = joins.compile(literal.source)
-        self.steps.append(("each", place, source, len(literal.items), binds, same, equal))
+        uses = self._uses(literal.source)
+        self.steps.append(("each", place, source, len(literal.items), binds, same, equal, uses))
         self.bound |= taken
 
 
@@ -477,9 +504,11 @@ def _ranges(literal: ir.Literal) -> bool:
     return positive(literal) or isinstance(literal, ir.Each)
 
 
-def _safe(expr: ir.Expr) -> bool:
-    """Whether the expression cannot fail: a failure would have to wait for the other literals."""
-    return all(isinstance(part, (ir.Var, ir.Const, ir.TupleExpr, ir.Here)) for part in parts(expr))
+def _quick(expr: ir.Expr) -> bool:
+    """Whether the expression is worth computing before the rows that it finds: without Python,
+    and hardly ever a failure (which has to wait for the other literals: then all rows are read)."""
+    quick = (ir.Var, ir.Const, ir.TupleExpr, ir.Here, ir.Field)
+    return all(isinstance(part, quick) for part in parts(expr))
 
 
 def _has_random_expr(expr: ir.Expr) -> bool:

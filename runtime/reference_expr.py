@@ -19,7 +19,7 @@ from bloomish import ir
 from bloomish.externals import Externals
 from bloomish.lattices.methods import method_of
 from bloomish.types import Clash, Typing
-from bloomish.values import INT_MAX, INT_MIN, Misfit, Values, order_key
+from bloomish.values import INT_MAX, INT_MIN, Misfit, Values, order_key, shortened, type_text
 
 Match = tuple[Any, ...]
 Compiled = Callable[[Match], Any]
@@ -122,6 +122,9 @@ class Expressions:
                 return lambda match: tuple(
                     sorted(((key(match), value(match)) for key, value in pairs), key=order_key)
                 )
+            case ir.Field(of, place, type_):
+                known = self.lattice(of, types) is not None
+                return _apply(self.field(place, type_, known), sub(of))
             case _:
                 raise TypeError(f"{expr!r} has no value")
 
@@ -170,6 +173,25 @@ class Expressions:
             return _revealed(name, result, _call(name, function, receive(value), *arguments))
 
         return _apply(method, receiver, *args)
+
+    def field(self, place: int, type_: ir.Type, lattice: bool) -> Callable[[Any], Any]:
+        """What `field` gives of a value; of a lattice's bottom nothing is known yet."""
+        conform = self.values.conform(type_)
+
+        def field(value: Any) -> Any:
+            if value is None and lattice:
+                return None
+            call = f"field({shortened(value)}, {place}, {type_text(type_)})"
+            if not isinstance(value, tuple):
+                raise Failure(f"{call}: it is not a tuple")
+            if place >= len(value):
+                raise Failure(f"{call}: its length is {len(value)}")
+            try:
+                return conform(value[place])
+            except Misfit as misfit:
+                raise Failure(f"{call}: {misfit}") from None
+
+        return field
 
     def _size(self, of: ir.Expr, inner: Compiled, types: Mapping[str, ir.Type]) -> Compiled:
         lattice = self.lattice(of, types)
@@ -227,13 +249,14 @@ def truth(value: Any) -> bool:
 
 
 def _variable(place: int) -> Compiled:
-    def variable(match: Match) -> Any:
-        value = match[place]
-        if type(value) is Unknown:
-            raise value.failure
-        return value
+    return lambda match: computed(match[place])
 
-    return variable
+
+def computed(value: Any) -> Any:
+    """A value of a match; raises the failure that stands for one that has none."""
+    if type(value) is Unknown:
+        raise value.failure
+    return value
 
 
 def _apply(function: Callable[..., Any], *args: Compiled) -> Compiled:

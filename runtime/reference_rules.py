@@ -24,6 +24,7 @@ from bloomish.runtime.reference_expr import (
     Match,
     Unknown,
     aggregate,
+    computed,
     distinct,
     equal,
     keyed,
@@ -464,7 +465,7 @@ class Plan:
         def test(match: Match) -> bool:
             if not cell:
                 cell.append(self._as_column(arg, type_))
-            return bool(order_key(match[place]) == order_key(cell[0](match)))
+            return bool(order_key(computed(match[place])) == order_key(cell[0](match)))
 
         return test
 
@@ -519,10 +520,22 @@ class Plan:
             else:
                 self._deferred.append(self._test(self._same_as(slot, item, ir.Plain("Any"))))
 
+        def ranged(match: Match) -> list[Row]:
+            try:
+                return elements(source(match), count)
+            except Failure as failure:
+                if self._quick:
+                    raise
+                return [(Unknown(failure),) * count]
+
         def step(matches: list[Match], lookup: Lookup) -> list[Match]:
             found = []
             for match in matches:
-                for items in elements(source(match), count):
+                for items in ranged(match):
+                    first = items[0]
+                    if type(first) is Unknown:
+                        found.append((match[0] or first.failure, *match[1:], *items))
+                        continue
                     more = match + items
                     if all(test(more) for test in tests):
                         found.append(more)
@@ -551,7 +564,7 @@ def variables(expr: ir.HeadArg | str | None) -> set[str]:
     match expr:
         case ir.Var(name):
             return {name}
-        case ir.Unary(_, operand):
+        case ir.Unary(_, operand) | ir.Field(operand):
             return variables(operand)
         case ir.Binary(_, left, right):
             return variables(left) | variables(right)

@@ -30,6 +30,7 @@ from bloomish import (
     each,
     either,
     eventually,
+    field,
     function,
     here,
     index,
@@ -162,6 +163,13 @@ class Expressions(Program):
     any_(collect(a)) <= num(_, a, _)
     any_((1, 2.5, "x", b"y", True)) <= num("a", _, _)
     any_(z) <= any_(x) & each(z, x)
+    any_((field(field(x, 1, (Address, int)), 0, Address), k)) <= (
+        any_(x)
+        & (field(x, 0, str) == "to")
+        & field(x, 2, bool)
+        & each(k, field(x, 3, SetUnion(str)))
+    )
+    cell(k, a, a, True, field(x, 1, LWWRegister(str))) <= any_(x) & num(k, a, field(x, 0, int))
     cell(k, a, b, a > b, ((now(), here), k)) <= num(k, a, b)
     cell("max", x, y, True, ((1.0, "a"), "v")) <= cell(k, x, y, True, _)
     sets(k, {(k, a), (k, b)}, {k: a}) <= num(k, a, b)

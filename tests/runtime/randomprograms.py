@@ -59,6 +59,7 @@ class Features:
     chance: bool = True  # now(), random(), tick_number()
     functions: bool = True  # @function and a user's lattice
     failures: bool = True  # division by zero, overflow, functions that raise
+    fields: bool = True  # pairs, and field() of these and of any value
     periodic: bool = True
     views: bool = False  # mostly views over tables that grow and shrink, over many ticks
 
@@ -230,7 +231,7 @@ class Generator:
                 types.append(self.pick(lattices))
             keys = sum(1 for type_ in types if not isinstance(type_, ir.Lattice))
         elif kind in ("output", "scratch") and self.chance(15):
-            types[-1] = self.pick((FLOAT, ANY))
+            types[-1] = self.pick((FLOAT, ANY, PAIR) if f.fields else (FLOAT, ANY))
         elif f.keys and kind in ("table", "scratch", "input") and arity > 1:
             keys = self._chooser.integer(1, arity - 1) if self.chance(35) else 0
         if kind == "channel":
@@ -495,6 +496,8 @@ class Body:
         if choice == 13 and f.failures and g.chance(10):
             dividing: tuple[Any, ...] = ("//", "div", "%")
             return ir.Binary(g.pick(dividing), self.number(-1), self.number(-1))
+        if choice == 15 and f.fields:
+            return self.place(depth, 0, INT)
         if choice == 14 and f.failures and g.chance(4):
             return ir.Binary("*", self.number(-1), ir.Const((1 << 62) + 1))
         arithmetic: tuple[Any, ...] = ("+", "*", "-")
@@ -503,7 +506,20 @@ class Body:
             "%", ir.Binary(op, self.number(depth - 1), self.number(depth - 1)), ir.Const(4)
         )
 
+    def place(self, depth: int, number: int, type_: ir.Type) -> ir.Expr:
+        """A place of a pair (int, str): of a column, of any value (which may fail), of one
+        made here."""
+        g = self._g
+        if self._of(PAIR) and g.chance(60):
+            return ir.Field(ir.Var(g.pick(self._of(PAIR))), number, type_)
+        if self._of(ANY) and g._features.failures and g.chance(25):
+            return ir.Field(ir.Var(g.pick(self._of(ANY))), number, type_)
+        pair = ir.TupleExpr((self.number(depth - 1), self.string()))
+        return ir.Field(pair, number, type_)
+
     def string(self) -> ir.Expr:
+        if self._of(PAIR) and self._g._features.fields and self._g.chance(20):
+            return ir.Field(ir.Var(self._g.pick(self._of(PAIR))), 1, STR)
         known = self._of(STR)
         if known and self._g.chance(85):
             return ir.Var(self._g.pick(known))
@@ -585,6 +601,8 @@ class Body:
                 return ir.TupleExpr((self.number(0), self.string()))
         if known and g.chance(60):
             return ir.Var(g.pick(known))
+        if type_ == PAIR:
+            return ir.TupleExpr((self.number(0), self.string()))
         return self.lattice(type_)
 
     def lattice(self, type_: ir.Type) -> ir.Expr | None:

@@ -7,7 +7,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bloomish import Key, Max, Program, _, input, ir, roster, scratch, size, table, variables
+from bloomish import (
+    Key,
+    MapUnion,
+    Max,
+    Program,
+    SetUnion,
+    _,
+    each,
+    field,
+    input,
+    ir,
+    roster,
+    scratch,
+    size,
+    table,
+    variables,
+)
 from bloomish.program import compile
 from tests.runtime.playing import difference, play
 from tests.runtime.randomprograms import Case, Step
@@ -71,3 +87,85 @@ def test_a_condition_that_fails_beside_chance_fails_the_tick() -> None:
     case = Case(replace(made.program, rules=rules), steps)
     assert [seen.failed for seen in play(case, "reference")] == [True, False]
     assert difference(play(case, "reference"), play(case, "engine")) == ""
+
+
+def test_a_field_fails_the_tick_unless_another_literal_rules_the_row_out() -> None:
+    class Commands(Program):
+        command = input(command=Any)
+        stock = table(key=Key(str), amount=int)
+        names = table(key=Key(str), names=SetUnion(str))
+        counts = table(key=Key(str), counts=MapUnion(str, Max(int)))
+        best = table(best=Max((int, str)))
+        whose = scratch(name=str)
+        seen = scratch(key=str, amount=int)
+        got = scratch(key=str, amount=int)
+        ready = scratch(key=str)
+
+        stock(field(x, 1, str), field(x, 2, int)) <+- command(x) & (field(x, 0, str) == "put")
+        names(field(x, 1, str), field(x, 2, SetUnion(str))) <= (
+            command(x) & (field(x, 0, str) == "names")
+        )
+        counts(field(x, 1, str), field(x, 2, MapUnion(str, Max(int)))) <= (
+            command(x) & (field(x, 0, str) == "counts")
+        )
+        best(field(x, 1, (int, str))) <= command(x) & (field(x, 0, str) == "best")
+        whose(field(y, 1, str)) <= best(y)
+        seen(k, v) <= command(x) & (field(x, 0, str) == "get") & stock(k, v) & (
+            k == field(x, 1, str)
+        )
+        got(k, v) <= command(x) & stock(field(x, 1, str), v) & (field(x, 0, str) == "get") & (
+            k == field(x, 1, str)
+        )
+        ready(y) <= command(x) & (field(x, 0, str) == "all") & each(y, field(x, 1, SetUnion(str)))
+        ready(y) <= command(x) & (field(x, 0, str) == "if") & field(x, 1, bool) & (
+            y == field(x, 2, str)
+        )
+
+    good: list[Any] = [
+        (("put", "a", 1),), (("put", "b", 2),), (("names", "a", ("z", "y", "z")),), (("get", "b"),),
+        (("counts", "a", (("n", 2), ("m", 1))),), (("best", (2, "who")),), (("all", ("q", "p")),),
+        (("if", False, "no"),), (("if", True, "yes"),), (("other",),),
+    ]
+    bad: list[Any] = [
+        (("put", "a"),), (("put", 3, "a"),), (7,), ((),), ("text",), ((None,),), (("all", 3),),
+        (("names", "a", "z"),), (("counts", "a", ((1, 2),)),), (("best", (2, "a", 3)),),
+        (("if", 1, "x"),), (("get", 0),),
+    ]
+    assert differs(Commands, {}, {"command": good}, {"command": good[3:4]}) == ""
+    for one in bad:
+        assert differs(Commands, {}, {"command": [*good, one]}, {"command": [one]}) == "", one
+
+
+def test_each_over_what_cannot_be_computed_waits_for_the_other_literals() -> None:
+    class Ranging(Program):
+        put = input(x=int, y=int)
+        kept = table(key=(int, int), value=int)
+        few = table(x=int)
+        few <= [(2,)]
+        kept <= [((1, 1), 5), ((2, 2), 6)]
+        one = scratch(x=int, y=int)
+        two = scratch(x=int, v=int)
+
+        one(x, y) <= put(x, z) & (w == (z // x, 1)) & each(y, w) & few(x) & (y < 9)
+        two(x, v) <= put(x, z) & (w == z // x) & kept((w, 1), v) & few(x)
+
+    for x_, y_ in ((0, 1), (2, 2), (2, 5), (1, 1)):
+        assert differs(Ranging, {}, {"put": [(x_, y_)]}) == ""
+    assert differs(Ranging, {}, {"put": [(0, 1), (2, 2)]}) == ""
+
+
+def test_each_that_fails_fails_the_tick_if_all_else_agrees() -> None:
+    class Ranging(Program):
+        put = input(x=int, y=int)
+        few = table(x=int)
+        few <= [(0,)]
+        one = scratch(x=int, y=int)
+        two = scratch(x=int, v=int)
+        kept = table(key=(int, int), value=int)
+        kept <= [((1, 1), 5), ((2, 2), 6)]
+
+        one(x, y) <= put(x, z) & (w == (z // x, 1)) & each(y, w) & few(y) & few(x)
+        two(x, v) <= put(x, z) & (w == z // x) & kept((w, 1), v) & few(x) & (v > 5)
+
+    for x_, y_ in ((0, 1), (2, 2), (1, 0), (1, 1)):
+        assert differs(Ranging, {}, {"put": [(x_, y_)]}) == ""

@@ -138,4 +138,6 @@ def in_expr(expr: ir.Expr, change: Callable[[ir.Expr], ir.Expr]) -> ir.Expr:
             return change(ir.Call(function, tuple(in_expr(arg, change) for arg in args)))
         case ir.TupleExpr(items):
             return change(ir.TupleExpr(tuple(in_expr(item, change) for item in items)))
+        case ir.Field(of, place, type_):
+            return change(ir.Field(in_expr(of, change), place, type_))
     return change(expr)

@@ -121,19 +121,22 @@ impl Env<'_> {
         Ok(self.interner.float(value))
     }
 
-    pub fn conform(&mut self, word: Word, type_: &Type, misfit: usize) -> Result<Word, String> {
+    /// A value in the form of a type, if it is of it.
+    pub fn fitted(&mut self, word: Word, type_: &Type) -> Option<Word> {
         let mut calls = Merges { externals: self.externals, py: self.py };
-        lattice::conform(self.interner, &mut calls, word, type_)
-            .map_err(|_| self.misfit_text(misfit, word))
+        lattice::conform(self.interner, &mut calls, word, type_).ok()
+    }
+
+    pub fn conform(&mut self, word: Word, type_: &Type, misfit: usize) -> Result<Word, String> {
+        self.fitted(word, type_).ok_or_else(|| self.misfit_text(misfit, word))
     }
 
     /// As `conform`; a value that does not fit stays as it is (and equals nothing there).
     pub fn shape(&mut self, word: Word, type_: &Type) -> Word {
-        let mut calls = Merges { externals: self.externals, py: self.py };
-        lattice::conform(self.interner, &mut calls, word, type_).unwrap_or(word)
+        self.fitted(word, type_).unwrap_or(word)
     }
 
-    fn misfit_text(&self, misfit: usize, word: Word) -> String {
+    pub fn misfit_text(&self, misfit: usize, word: Word) -> String {
         let run = || -> PyResult<String> {
             let value = to_python(self.py, self.interner, word)?;
             self.externals.misfit.bind(self.py).call1((misfit, value))?.extract()

@@ -72,8 +72,9 @@ pub enum Step {
         source: Expr,
         count: usize,
         binds: Box<[(u16, u16)]>,
-        same: Box<[(u16, Expr)]>,
-        equal: Box<[(u16, Expr)]>,
+        same: Box<[(u16, Operand)]>,
+        equal: Box<[(u16, Word)]>,
+        uses: Box<[u16]>,
     },
 }
 
@@ -254,7 +255,7 @@ impl<'a, 'e> Exec<'a, 'e> {
                     match test.truth(&self.regs, self.env) {
                         Ok(true) => {}
                         Ok(false) => return Ok(false),
-                        Err(message) => return self.postpone(at, message, None),
+                        Err(message) => return self.postpone(at, message, []),
                     }
                 }
                 self.go(at + 1)
@@ -268,24 +269,27 @@ impl<'a, 'e> Exec<'a, 'e> {
                                 return Ok(false);
                             }
                         }
-                        Err(message) => return self.postpone(at, message, None),
+                        Err(message) => return self.postpone(at, message, []),
                     }
                 }
                 self.go(at + 1)
             }
             Step::Let { reg, value, type_, uses } => {
                 if self.poisoned(uses) {
-                    return self.poison(at, *reg);
+                    return self.poison(at, [*reg]);
                 }
                 match value.eval(&self.regs, self.env) {
                     Ok(word) => {
                         self.regs[usize::from(*reg)] = self.shaped(word, type_.as_ref());
                         self.go(at + 1)
                     }
-                    Err(message) => self.postpone(at, message, Some(*reg)),
+                    Err(message) => self.postpone(at, message, [*reg]),
                 }
             }
-            Step::Each { source, count, binds, same, equal } => {
+            Step::Each { source, count, binds, same, equal, uses } => {
+                if self.poisoned(uses) {
+                    return self.poison(at, binds.iter().map(|bind| bind.1));
+                }
                 self.each(at, source, *count, binds, same, equal)
             }
         }
@@ -303,23 +307,31 @@ impl<'a, 'e> Exec<'a, 'e> {
         !self.unknown.is_empty() && uses.iter().any(|reg| self.unknown.contains(reg))
     }
 
-    fn poisoned_atom(&self, atom: &Atom) -> bool {
-        !self.unknown.is_empty()
-            && atom
-                .key
-                .iter()
-                .any(|operand| matches!(operand, Operand::Reg(reg) if self.unknown.contains(reg)))
+    fn is_unknown(&self, operand: Operand) -> bool {
+        matches!(operand, Operand::Reg(reg) if self.unknown.contains(&reg))
     }
 
-    fn poison(&mut self, at: usize, reg: u16) -> Run<bool> {
-        self.unknown.push(reg);
+    fn poisoned_atom(&self, atom: &Atom) -> bool {
+        !self.unknown.is_empty()
+            && (atom.key.iter().any(|&operand| self.is_unknown(operand))
+                || atom.checks.iter().any(|&(_, operand)| self.is_unknown(operand)))
+    }
+
+    fn poison(&mut self, at: usize, regs: impl IntoIterator<Item = u16>) -> Run<bool> {
+        let known = self.unknown.len();
+        self.unknown.extend(regs);
         let found = self.go(at + 1);
-        self.unknown.pop();
+        self.unknown.truncate(known);
         found
     }
 
     /// Goes on with a failure in hand, which counts if all else agrees.
-    fn postpone(&mut self, at: usize, message: String, reg: Option<u16>) -> Run<bool> {
+    fn postpone(
+        &mut self,
+        at: usize,
+        message: String,
+        regs: impl IntoIterator<Item = u16>,
+    ) -> Run<bool> {
         if self.mode == Mode::Lost || self.exists {
             // Such a match would have failed the tick that made it.
             return Ok(false);
@@ -328,10 +340,7 @@ impl<'a, 'e> Exec<'a, 'e> {
         if first {
             self.pending = Some(message);
         }
-        let found = match reg {
-            Some(reg) => self.poison(at, reg),
-            None => self.go(at + 1),
-        };
+        let found = self.poison(at, regs);
         if first {
             self.pending = None;
         }
@@ -398,6 +407,9 @@ impl<'a, 'e> Exec<'a, 'e> {
     fn rows(&mut self, at: usize, atom: &'a Atom) -> Run<bool> {
         let relation = &self.relations[atom.relation];
         let cap = self.caps.get(at).copied().unwrap_or(ALL);
+        if self.poisoned_atom(atom) {
+            return self.rows_of_unknown(at, atom, relation, cap);
+        }
         match atom.access {
             Access::Delta => match self.delta {
                 Delta::Ids(ids) => {
@@ -474,6 +486,37 @@ impl<'a, 'e> Exec<'a, 'e> {
         Ok(false)
     }
 
+    /// All rows of an atom some of whose columns could not be computed: those agree.
+    fn rows_of_unknown(
+        &mut self,
+        at: usize,
+        atom: &Atom,
+        relation: &Relation,
+        cap: u32,
+    ) -> Run<bool> {
+        let keys = atom.columns.iter().copied().zip(atom.key.iter().copied());
+        let checks = keys
+            .chain(atom.checks.iter().copied())
+            .filter(|&(_, operand)| !self.is_unknown(operand))
+            .collect();
+        let bare = Atom { checks, ..atom.clone() };
+        let again: Vec<u16> = atom.binds.iter().map(|bind| bind.1).collect();
+        let unknown = self.unknown.clone();
+        // What a row gives is known from here on.
+        self.unknown.retain(|reg| !again.contains(reg));
+        let mut found = false;
+        for id in 0..relation.len().min(cap) {
+            if self.visible(relation, atom, id, cap) {
+                found = self.take(at, &bare, relation.row(id), id)?;
+                if found {
+                    break;
+                }
+            }
+        }
+        self.unknown = unknown;
+        Ok(found)
+    }
+
     fn absent(&self, atom: &Atom) -> bool {
         let relation = &self.relations[atom.relation];
         let lost = self.mode == Mode::Lost;
@@ -498,12 +541,13 @@ impl<'a, 'e> Exec<'a, 'e> {
         source: &'a Expr,
         count: usize,
         binds: &[(u16, u16)],
-        same: &[(u16, Expr)],
-        equal: &[(u16, Expr)],
+        same: &[(u16, Operand)],
+        equal: &[(u16, Word)],
     ) -> Run<bool> {
+        let regs = binds.iter().map(|bind| bind.1);
         let word = match source.eval(&self.regs, self.env) {
             Ok(word) => word,
-            Err(message) => return self.stop(at, message),
+            Err(message) => return self.postpone(at, message, regs),
         };
         let items = match self.env.interner.value(word) {
             Value::None => return Ok(false),
@@ -516,7 +560,7 @@ impl<'a, 'e> Exec<'a, 'e> {
             }
             _ => {
                 let message = format!("each: {} has no elements", self.env.repr(word));
-                return self.stop(at, message);
+                return self.postpone(at, message, regs);
             }
         };
         for item in items {
@@ -528,39 +572,25 @@ impl<'a, 'e> Exec<'a, 'e> {
                     _ => {
                         let shown = self.env.repr(item);
                         let message = format!("each: the element {shown} is not a pair");
-                        return self.stop(at, message);
+                        return self.postpone(at, message, regs);
                     }
                 }
             };
             for &(place, reg) in binds {
                 self.regs[usize::from(reg)] = parts[usize::from(place)];
             }
-            if self.agrees(at, &parts, same, equal)? && self.go(at + 1)? {
+            if self.agrees(&parts, same, equal) && self.go(at + 1)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn agrees(
-        &mut self,
-        at: usize,
-        parts: &[Word],
-        same: &[(u16, Expr)],
-        equal: &[(u16, Expr)],
-    ) -> Run<bool> {
-        for (list, numeric) in [(same, false), (equal, true)] {
-            for (place, value) in list {
-                let part = parts[usize::from(*place)];
-                match value.eval(&self.regs, self.env) {
-                    Ok(word) if word == part => {}
-                    Ok(word) if numeric && expr::equal(self.env.interner, word, part) => {}
-                    Ok(_) => return Ok(false),
-                    Err(message) => return self.stop(at, message),
-                }
-            }
-        }
-        Ok(true)
+    fn agrees(&self, parts: &[Word], same: &[(u16, Operand)], equal: &[(u16, Word)]) -> bool {
+        let part = |place: u16| parts[usize::from(place)];
+        same.iter().all(|&(place, operand)| {
+            self.is_unknown(operand) || self.operand(operand) == part(place)
+        }) && equal.iter().all(|&(place, word)| expr::equal(self.env.interner, word, part(place)))
     }
 
     fn emit(&mut self) -> Run<bool> {

@@ -29,8 +29,34 @@ pub enum Expr {
     Tuple(Vec<Expr>),
     Set(Vec<Expr>),
     Map(Vec<(Expr, Expr)>),
+    /// A place of a tuple, in the form of a type.
+    Field(Box<Field>),
     /// The form that a type's columns hold; the number finds the text of a misfit.
     Conform(Type, usize, Box<Expr>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Field {
+    pub of: Expr,
+    pub place: usize,
+    pub type_: Type,
+    /// The number of the text of a misfit.
+    pub misfit: usize,
+    /// Of a lattice's value: `None` is its bottom, and nothing is known yet.
+    pub lattice: bool,
+}
+
+impl Field {
+    fn eval(&self, regs: &[Word], env: &mut Env) -> Eval {
+        let word = self.of.eval(regs, env)?;
+        let item = match env.interner.value(word) {
+            Value::Tuple(items) => items.get(self.place).copied(),
+            Value::None if self.lattice => return Ok(NONE),
+            _ => None,
+        };
+        item.and_then(|item| env.fitted(item, &self.type_))
+            .ok_or_else(|| env.misfit_text(self.misfit, word))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -149,6 +175,7 @@ impl Expr {
                 words.sort_by(|&a, &b| env.interner.cmp(a, b));
                 Ok(env.interner.tuple(&words))
             }
+            Expr::Field(field) => field.eval(regs, env),
             Expr::Conform(type_, misfit, inner) => {
                 let word = inner.eval(regs, env)?;
                 env.conform(word, type_, *misfit)

@@ -2,7 +2,7 @@
 //! once into what the rest of the engine runs.
 
 use crate::exec::{Access, Atom, HeadArg, Operand, Step, Steps};
-use crate::expr::{Arith, Compare, Expr};
+use crate::expr::{Arith, Compare, Expr, Field};
 use crate::interner::Interner;
 use crate::lattice::{Lattice, Type};
 use crate::python::from_python;
@@ -289,6 +289,13 @@ fn read_expr(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Expr> {
             }
             Expr::Map(pairs)
         }
+        "field" => Expr::Field(Box::new(Field {
+            place: items[0].extract()?,
+            type_: read_type(&items[1], interner)?,
+            misfit: items[2].extract()?,
+            lattice: items[3].extract()?,
+            of: read_expr(&items[4], interner)?,
+        })),
         "conform" => {
             Expr::Conform(read_type(&items[0], interner)?, items[1].extract()?, sub(2, interner)?)
         }
@@ -379,20 +386,26 @@ fn read_step(value: Any<'_, '_>, interner: &mut Interner) -> PyResult<Step> {
             uses: uses(3)?,
         },
         "each" => {
-            let mut places = [Vec::new(), Vec::new()];
-            for (which, list_at) in [(0, 4), (1, 5)] {
-                for pair in list(&items[list_at])? {
-                    let (place, expr): (u16, Bound<'_, PyAny>) = pair.extract()?;
-                    places[which].push((place, read_expr(&expr, interner)?));
+            let mut same = Vec::new();
+            for pair in list(&items[4])? {
+                let (place, operand): (u16, Bound<'_, PyAny>) = pair.extract()?;
+                same.push((place, read_operand(&operand, interner)?));
+            }
+            let mut equal = Vec::new();
+            for pair in list(&items[5])? {
+                let (place, operand): (u16, Bound<'_, PyAny>) = pair.extract()?;
+                match read_operand(&operand, interner)? {
+                    Operand::Const(word) => equal.push((place, word)),
+                    Operand::Reg(_) => return Err(bad("each: a constant was expected")),
                 }
             }
-            let [same, equal] = places;
             Step::Each {
                 source: read_expr(&items[1], interner)?,
                 count: items[2].extract()?,
                 binds: items[3].extract::<Vec<(u16, u16)>>()?.into(),
                 same: same.into(),
                 equal: equal.into(),
+                uses: uses(6)?,
             }
         }
         _ => return Err(bad(&tag)),
