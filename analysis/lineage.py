@@ -28,6 +28,10 @@ CLOCKS: dict[type, str] = {
 }
 
 
+ONE_SLOT = "one slot per tick"
+"""What a guard is called `by` that vouches for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stem:
     """The one message that an event is derived from."""
@@ -202,9 +206,22 @@ class Lineage:
                         found.add(unit.head)
         return frozenset(found)
 
+    @cached_property
+    def vouched(self) -> frozenset[str]:
+        """Passing collections of a module whose contract is to hand on one slot per tick.
+
+        The module is trusted, and model-checked by itself (4.6, trust boundary).
+        """
+        found = set()
+        for role in self.system.roles.values():
+            for guard in role.program.guards:
+                if guard.scope and ONE_SLOT in guard.by:
+                    found |= {self.system.id(role.name, name) for name in guard.ordered}
+        return frozenset(id for id in found if not self.system.nodes[id].persisted)
+
     def log_mode(self, node: str, persisted: bool) -> Mode:
         """A declared log: Seq where it comes slot by slot, else rows in some order."""
-        if self.one_per_tick(node):
+        if self.one_per_tick(node) or node in self.vouched:
             return SEQ
         return Mode.GROW if persisted else Mode.EVENT
 
@@ -221,9 +238,22 @@ class Lineage:
             logs = {use.node for use in unit.negatives} & self.logs
             return "takes the log slot by slot" if fine and not logs else ""
         used = [modes[use.node] for use in unit.uses]
-        if SEQ in used and set(used) <= {SEQ, CONST}:
+        if set(used) <= {SEQ, CONST} and (SEQ in used or self._turns_on_a_log(unit, modes)):
             return "a function of the log"
         return ""
+
+    def _turns_on_a_log(self, unit: Unit, modes: Mapping[str, Mode]) -> bool:
+        """Whether a rule is part of a cycle that a log feeds: what it reads is not Const for
+        good, the inference has only not come to it yet."""
+        system = self.system
+        if not any(system.recursive(unit, use) for use in unit.uses):
+            return False
+        return any(
+            modes[use.node] is SEQ
+            for member in system.components[system.component[unit.head]]
+            for producer in system.producers[member]
+            for use in producer.uses
+        )
 
     @staticmethod
     def _all_const(uses: list[Use], modes: Mapping[str, Mode]) -> bool:

@@ -32,9 +32,28 @@ FORM = click.option(
 FEEDS = click.option(
     "--feed", "feeds", multiple=True, metavar="[WHO:]INPUT=FILE", help="As in run."
 )
+COORDINATE = click.option(
+    "--coordinate", is_flag=True, help="Insert the coordination that TARGET needs first."
+)
+WITH = click.option(
+    "--with",
+    "mechanism",
+    type=click.Choice(["paxos", "2pc", "seal"]),
+    default=None,
+    help="Insert this and nothing else.",
+)
 SEED = click.option(
     "--seed", type=int, default=0, show_default=True, help="For choose() and random()."
 )
+
+
+def _target(target: str, coordinate: bool, mechanism: str | None) -> str:
+    """TARGET for a verb that executes it, with or without its coordination."""
+    if not coordinate and mechanism is None:
+        return target
+    from bloomish.runtime.coordinated import marked
+
+    return marked(target, coordinate, mechanism or "")
 
 
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -120,6 +139,8 @@ def show(target: str, form: str) -> None:
     help="Of each exploration for --witness.",
 )
 @click.option("--page", type=click.Path(path_type=Path), help="Draw the witnesses (HTML).")
+@COORDINATE
+@WITH
 def check(
     target: str,
     replicas: int,
@@ -129,6 +150,8 @@ def check(
     witness: bool,
     states: int,
     page: Path | None,
+    coordinate: bool,
+    mechanism: str | None,
 ) -> int:
     """Which outputs are right without coordination, and why the others are not.
 
@@ -140,7 +163,16 @@ def check(
         bloomish check programs/cart.py:disorderly --explain
         bloomish check views.sql --dialect postgres
         bloomish check programs/kvs.py --witness --page kvs.html
+        bloomish check programs/cart.py:destructive --coordinate
     """
+    if coordinate or mechanism:
+        from bloomish.analysis.verbs.coordinate import check_coordinated
+
+        if not coordinate or witness or page is not None or dialect:
+            raise click.UsageError(
+                "--with needs --coordinate, which goes without --witness, --page and --dialect"
+            )
+        return check_coordinated(target, mechanism or "", replicas, explain, form)
     if witness or page is not None:
         from bloomish.runtime.verbs.witness import check_with_witness
 
@@ -148,6 +180,55 @@ def check(
     from bloomish.analysis.verbs.check import check
 
     return check(target, replicas, explain, form, dialect)
+
+
+@bloomish.command()
+@TARGET
+@click.option("--plan", is_flag=True, help="Say what would be inserted, and insert nothing.")
+@WITH
+@click.option(
+    "--replicas",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="The nodes of a program that stands alone.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write the program there (.py, .json)."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Of the plan.",
+)
+def coordinate(
+    target: str,
+    plan: bool,
+    mechanism: str | None,
+    replicas: int,
+    output: Path | None,
+    form: str,
+) -> int:
+    """Insert coordination where a program needs it, and print the program that comes of it.
+
+    Where a total or an absence is asked for, a seal; where rivals race, one log (Multi-Paxos);
+    where nodes must agree to act together, two-phase commit; nothing where nothing is needed.
+
+    Exit status 0: nothing is flagged any more; 1: something is for which nothing can be inserted
+    (the plan says why); 2: the input is wrong.
+
+    \b
+    Example:
+        bloomish coordinate programs/cart.py:destructive --plan
+        bloomish coordinate programs/cart.py:destructive -o cart_in_order.py
+        bloomish run programs/cart.py:destructive --coordinate --for 5
+    """
+    from bloomish.analysis.verbs.coordinate import coordinate as verb
+
+    return verb(target, plan, mechanism or "", replicas, output, form)
 
 
 @bloomish.command()
@@ -227,7 +308,9 @@ def demo(actions: int | None, evaluator: str, form: str) -> int:
 @click.option("--trace", type=click.Path(path_type=Path), help="Write the failing run's trace.")
 @click.option("--lineage", type=click.Path(path_type=Path), help="Write post's lineage (.dot).")
 @FORM
-def ldfi(targets: tuple[str, ...], **options: Any) -> int:
+@COORDINATE
+@WITH
+def ldfi(targets: tuple[str, ...], coordinate: bool, mechanism: str | None, **options: Any) -> int:
     """Find faults that break a program, or certify that none do within bounds.
 
     A program states what must hold at the end: `post(X)` wherever `pre(X)` holds. Status 0:
@@ -240,7 +323,43 @@ def ldfi(targets: tuple[str, ...], **options: Any) -> int:
     """
     from bloomish.runtime.verbs.ldfi import Options, ldfi
 
-    return ldfi(targets, Options(**options))
+    told = tuple(_target(target, coordinate, mechanism) for target in targets)
+    return ldfi(told, Options(**options))
+
+
+@bloomish.command()
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--model",
+    type=click.Choice(["register", "lock", "list", "text", "counter", "set"]),
+    help="What each key is; without it, as the file says, else a register.",
+)
+@click.option("--initial", metavar="JSON", help="What each is at first; else as the file says.")
+@click.option(
+    "--consistency",
+    type=click.Choice(["linearizable", "sequential"]),
+    default="linearizable",
+    show_default=True,
+)
+@click.option("--states", type=click.IntRange(min=1), default=5_000_000, show_default=True)
+@click.option(
+    "--seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Time limit."
+)
+@FORM
+def history(file: Path, **options: Any) -> int:
+    """Judge a recorded history of operations: could each have taken effect at one moment?
+
+    Status 0: yes; 1: no, with the operation that no order explains; 2: the file is wrong; 3: a
+    limit was reached first.
+
+    \b
+    Example:
+        bloomish history run.jsonl
+        bloomish history run.jsonl --model lock --format json
+    """
+    from bloomish.runtime.verbs.history import Options, history
+
+    return history(Options(file, **options))
 
 
 @bloomish.command("run")
@@ -281,7 +400,9 @@ def ldfi(targets: tuple[str, ...], **options: Any) -> int:
     show_default=True,
     help="What to do about a node that dies.",
 )
-def run_(**options: Any) -> int:
+@COORDINATE
+@WITH
+def run_(target: str, coordinate: bool, mechanism: str | None, **options: Any) -> int:
     """Run a cluster, each node a process, until Ctrl-C.
 
     Status 0: all went well; 1: a node died, rows were refused or set aside, or an invariant
@@ -294,7 +415,7 @@ def run_(**options: Any) -> int:
     """
     from bloomish.runtime.verbs.run import Options, run
 
-    return run(Options(**options))
+    return run(Options(_target(target, coordinate, mechanism), **options))
 
 
 @bloomish.command()
@@ -347,7 +468,9 @@ def repl(target: str, evaluator: str, seed: int) -> int:
 @click.option("--trace", type=click.Path(path_type=Path), help="Write the last run's trace.")
 @EVALUATOR
 @FORM
-def sim(target: str, **options: Any) -> int:
+@COORDINATE
+@WITH
+def sim(target: str, coordinate: bool, mechanism: str | None, **options: Any) -> int:
     """Run a target many times in one process, under faults, from seeds.
 
     Status 1 where a row enters an `invariant`, an `eventually` is empty at the end, or a
@@ -361,7 +484,7 @@ def sim(target: str, **options: Any) -> int:
     """
     from bloomish.runtime.verbs.sim import Options, sim
 
-    return sim(Options(target, **options))
+    return sim(Options(_target(target, coordinate, mechanism), **options))
 
 
 @bloomish.command()
@@ -408,9 +531,17 @@ def sim(target: str, **options: Any) -> int:
     show_default=True,
     help="action: one message at a time, and messages stay (as in TLA+).",
 )
+@click.option(
+    "--protocol",
+    is_flag=True,
+    help="With --coordinate: explore the inserted protocol, too. Without it a log is taken by its "
+    "contract, numbered by one node.",
+)
 @EVALUATOR
 @FORM
-def explore(target: str, **options: Any) -> int:
+@COORDINATE
+@WITH
+def explore(target: str, coordinate: bool, mechanism: str | None, **options: Any) -> int:
     """Try every order, delay, batching and duplication of messages, within bounds.
 
     Status 0: all schedules end alike (or alike for each decided log) and none violates an
@@ -424,7 +555,7 @@ def explore(target: str, **options: Any) -> int:
     """
     from bloomish.runtime.verbs.explore import Options, run
 
-    return run(Options(target, **options))
+    return run(Options(_target(target, coordinate, mechanism), **options))
 
 
 @bloomish.command()

@@ -17,14 +17,20 @@ def show(target: str, form: str) -> None:
     loaded = load(target)
     for warning in loaded.warnings:
         print(f"bloomish: {warning}", file=sys.stderr)
-    cluster = loaded.cluster.deployment if loaded.cluster is not None else None
-    program = loaded.programs[0].program
+    data = loaded.cluster.deployment if loaded.cluster is not None else loaded.programs[0].program
     if form == "json":
-        print(to_json(cluster if cluster is not None else program, indent=2))
+        print(to_json(data, indent=2))
     else:
-        text = deployment_text(cluster) if cluster is not None else program_text(program)
-        programs = [role.program for role in cluster.roles] if cluster is not None else [program]
-        sys.stdout.write("".join(map(_findable, _folders(programs))) + text)
+        sys.stdout.write(printed(data))
+
+
+def printed(data: ir.Program | ir.Deployment) -> str:
+    """A program or a cluster as a file that may be put anywhere."""
+    if isinstance(data, ir.Program):
+        programs, text = [data], program_text(data)
+    else:
+        programs, text = [role.program for role in data.roles], deployment_text(data)
+    return "".join(map(_findable, _folders(programs))) + text
 
 
 def _folders(programs: Iterable[ir.Program]) -> list[str]:

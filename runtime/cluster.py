@@ -30,7 +30,7 @@ from bloomish.runtime.launcher import Launcher, LocalProcesses, NodeProcess
 from bloomish.runtime.roles import Roles, roles
 from bloomish.runtime.tls import Credentials
 from bloomish.runtime.trace import RunRecord, TraceFile
-from bloomish.targets import load
+from bloomish.runtime.coordinated import load
 
 log = logging.getLogger("bloomish.cluster")
 

@@ -28,7 +28,7 @@ from bloomish.runtime.store import Store, StoreFault
 from bloomish.runtime.timers import FIRST, LAST
 from bloomish.runtime.tls import Credentials
 from bloomish.runtime.trace import TraceFile
-from bloomish.targets import load
+from bloomish.runtime.coordinated import load
 from bloomish.values import Values
 
 PR_SET_PDEATHSIG = 1

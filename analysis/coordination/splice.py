@@ -12,6 +12,7 @@ from bloomish.elaborate import Compiled
 from bloomish.errors import BloomishError
 from bloomish.externals import Externals
 from bloomish.rename import embedded
+from bloomish.rename import rule as renamed_rule
 from bloomish.targets import load
 
 
@@ -68,8 +69,38 @@ def embed(
     return with_role(
         deployed,
         role,
-        merged(outer, inner),
+        merged(outer, _apart(outer, inner)),
         together(deployed.externals[role], compiled.externals),
+    )
+
+
+def _apart(outer: ir.Program, inner: ir.Program) -> ir.Program:
+    """The inner program with other names for what the outer one calls the same and is not."""
+    known = {c.name: c for c in outer.collections}
+    other = {
+        c.name: f"{c.name}_{inner.name.lower()}"
+        for c in inner.collections
+        if known.get(c.name, c) != c
+    }
+
+    def renamed(name: str) -> str:
+        return other.get(name, name)
+
+    stated = {rule.name: rule for rule in outer.rules}
+    rules = [renamed_rule(rule, renamed) for rule in inner.rules]
+    return replace(
+        inner,
+        collections=tuple(replace(c, name=renamed(c.name)) for c in inner.collections),
+        rules=tuple(
+            replace(rule, name=f"{rule.name}_{inner.name.lower()}")
+            if stated.get(rule.name, rule) != rule
+            else rule
+            for rule in rules
+        ),
+        facts=tuple(replace(f, collection=renamed(f.collection)) for f in inner.facts),
+        guards=tuple(
+            replace(guard, ordered=tuple(map(renamed, guard.ordered))) for guard in inner.guards
+        ),
     )
 
 

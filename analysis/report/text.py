@@ -57,11 +57,13 @@ def _flag(flag: Flag, told: bool) -> Iterator[str]:
         yield from _field("path", way(flag.path))
         yield from _field("see", f"{point.id} above")
         return
+    if point.guards:
+        yield from _field("why", point.why)
+        yield from _field("guarded", "by " + ", ".join(point.guards))
+        return
     for line in point.text.splitlines():
         yield f"      {line}"
     yield from _field("why", point.why)
-    if point.guards:
-        yield from _field("guarded", "by " + ", ".join(point.guards))
     yield from _field("gate", gate(point))
     yield from _field("path", way(flag.path))
     for number, mend in enumerate(point.mends, 1):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from bloomish.analysis.checking import Checkable
 from bloomish.analysis.report import dot, html
 from bloomish.analysis.report.picture import picture_of
 from bloomish.analysis.result import Report
 
 
-def picture(target: str, form: str, replicas: int = 1) -> tuple[str, Report]:
+def picture(target: Checkable, form: str, replicas: int = 1) -> tuple[str, Report]:
     """The picture's text and the report that it shows."""
     drawn = picture_of(target, replicas)
     text = html.render(drawn) if form == "html" else dot.render(drawn)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from bloomish import ir
 from bloomish.errors import BloomishError
 from bloomish.externals import Externals
+from bloomish.runtime.coordinated import load
 from bloomish.runtime.evaluator import Evaluator
 from bloomish.runtime.evaluators import make_evaluator
 from bloomish.runtime.roles import Roles, roles
 from bloomish.runtime.sim.dedalus_node import at_node
-from bloomish.targets import Target, load
+from bloomish.targets import Target
 
 DEDALUS_ROLE = "node"
 
@@ -74,10 +75,10 @@ class Stage:
         return wires
 
 
-def stage_of(target: str, nodes: Sequence[str] = ()) -> Stage:
+def stage_of(target: str, nodes: Sequence[str] = (), contract: bool = False) -> Stage:
     """The stage of a TARGET; `nodes` names the nodes of a `.ded` program or of a
-    program that stands alone."""
-    return stage_of_target(load(target), nodes)
+    program that stands alone.  `contract`: see `bloomish.runtime.coordinated`."""
+    return stage_of_target(load(target, contract), nodes)
 
 
 def stage_of_target(target: Target, nodes: Sequence[str] = ()) -> Stage:

@@ -1,0 +1,107 @@
+"""Which mechanism for which point of order (4.6), the cheapest that answers its question.
+
+- What met by chance (`unguarded join`): persist both sides; no coordination.
+- Which of rivals comes first, when more may always come (overwrite, key race,
+  delete race, choice), or what a clock suggests: an order; of messages that go
+  to several nodes and may be vetoed at one: atomic commit.
+- Have I seen all of it (an absence, a total): a seal, where those who produce
+  it are known and each can say that it is done; else an order, unless the
+  answer goes round by messages: no order of these tells when they end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bloomish.analysis.coordination.commit import is_transaction
+from bloomish.analysis.coordination.data import Mechanism, Proposal, Refusal
+from bloomish.analysis.coordination.seal import sealable
+from bloomish.analysis.inference import Inference
+from bloomish.analysis.points import PointKind
+from bloomish.analysis.result import Point, Report
+
+QUESTIONS = (PointKind.LATCH.value, PointKind.EXPORT.value, PointKind.FINAL_OUTPUT.value)
+"""Kinds that ask whether all has been seen."""
+
+FORCED: Mapping[str, Mechanism] = {
+    "paxos": "consensus",
+    "2pc": "atomic commit",
+    "seal": "seal",
+}
+"""What `--with` says -> the mechanism."""
+
+
+@dataclass(slots=True)
+class Choice:
+    """Points by mechanism, and those that nothing is inserted for."""
+
+    points: dict[Mechanism, list[Point]] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
+
+
+def flagged(report: Report) -> tuple[Point, ...]:
+    """The points that reach a verdict and that no protocol guards."""
+    found = {
+        flag.point.id: flag.point
+        for verdict in report.verdicts
+        if verdict.word == "needs coordination"
+        for flag in verdict.flags
+        if not flag.point.guards
+    }
+    return tuple(found.values())
+
+
+def choose(
+    inference: Inference, report: Report, points: Sequence[Point], forced: Mechanism | None = None
+) -> Choice:
+    """A mechanism for each point."""
+    choice = Choice()
+    chosen = {point.id: _mechanism(inference, report, point, forced) for point in points}
+    ordered = {point.role for point in points if chosen[point.id] == "consensus"}
+    for point in points:
+        choice.proposals += (
+            Proposal(point.id, point.rule, mend.text)
+            for mend in point.mends
+            if mend.cost == "rewrite"
+        )
+        mechanism = chosen[point.id]
+        if _is_batch(point) and point.role in ordered and mechanism == "seal" and forced is None:
+            mechanism = "consensus"  # one row per tick settles it beside
+        if isinstance(mechanism, Refusal):
+            choice.refusals.append(mechanism)
+        else:
+            choice.points.setdefault(mechanism, []).append(point)
+    return choice
+
+
+def _mechanism(
+    inference: Inference, report: Report, point: Point, forced: Mechanism | None
+) -> Mechanism | Refusal:
+    if point.kind == PointKind.UNGUARDED_JOIN.value:
+        return "persist"
+    if forced == "seal":
+        why = sealable(inference, report, point)
+        return Refusal(point.id, point.rule, point.span, why) if why else "seal"
+    if forced is not None:
+        return forced
+    if is_transaction(inference, report, point):
+        return "atomic commit"
+    if point.kind in QUESTIONS or _is_batch(point):
+        why = sealable(inference, report, point)
+        if not why:
+            return "seal"
+        if _goes_round(point):
+            return Refusal(point.id, point.rule, point.span, why)
+    return "consensus"
+
+
+def _is_batch(point: Point) -> bool:
+    """A total of what shares a tick, where all that ever comes may be what is meant."""
+    return point.kind == PointKind.CHOICE.value and point.inference == "T3"
+
+
+def _goes_round(point: Point) -> bool:
+    """Whether the only seal is a detection of termination."""
+    return any(mend.cost == "seal" and "termination" in mend.text for mend in point.mends)

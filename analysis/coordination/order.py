@@ -1,0 +1,364 @@
+"""Insertion of an order: what arrives at a role goes through one log, one row per tick.
+
+Where the graph is cut (`cut.py`), a row is not taken as it comes.  Whoever
+sends it submits it as a command, ("entry", column, column, ...), to the log of
+the role's nodes; each node delivers command after command, one per tick, to
+the rules that read the channel before.  A command for some of the nodes only
+ends with the tuple of these.  All rules that read an entry read what is
+delivered, since what one message does, it does in one tick.  Every schedule of
+the result is one of the program as it was, with one message per tick.
+
+State made of delivered rows alone is a function of the log (state-machine
+replication, Schneider 1990), so it is durable together with the log, and is
+carried by the log's images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from bloomish import ir
+from bloomish.analysis.coordination.cut import placement
+from bloomish.analysis.coordination.data import (
+    Deployed,
+    Inserted,
+    Insertion,
+    Mechanism,
+    Price,
+    Refusal,
+)
+from bloomish.analysis.coordination.senders import ADDRESSED, Sending, label_of, send_to_log
+from bloomish.analysis.coordination.splice import (
+    add,
+    embed,
+    free_path,
+    reading,
+    replace_rules,
+    role_of,
+)
+from bloomish.analysis.graph import System
+from bloomish.analysis.inference import Inference, infer
+from bloomish.analysis.modes import SEQ
+from bloomish.analysis.result import Point, Report
+from bloomish.analysis.verdict import conclude
+
+ORDERING = "bloomish.programs.ordering"
+ORIGIN = "coordination: order"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A collection at which the graph is cut: its name at the role and in the graph."""
+
+    node: str
+    collection: ir.Collection
+    from_outside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What keeps the log of a role's nodes, and who submits to it how."""
+
+    keeper: str
+    outbox: str
+    mechanism: Mechanism
+    price: Price
+    what: str
+
+
+def log_for(nodes: int, contract: bool) -> Log:
+    """A single node orders what comes to it by itself; several need consensus.
+
+    `contract`: the log as its contract has it, numbered by one node, which is
+    what an explorer can go through.
+    """
+    if nodes == 1:
+        price = Price(
+            2,
+            "2: submission and acknowledgement",
+            1,
+            "everything, while the one node is down",
+        )
+        return Log("Sequenced", "Outbox", "local order", price, "one log at the one node")
+    if contract:
+        price = Price(
+            2 + 2 * (nodes - 1), "2 + 2(n - 1)", 1.5, "everything, while the first node is down"
+        )
+        return Log("Sequenced", "Outbox", "consensus", price, "one log, numbered by the first node")
+    price = Price(
+        2 + 3 * (nodes - 1),
+        "2 + 3(n - 1): submission and acknowledgement, accept, vote and decision per node",
+        2,
+        f"nothing, while no more than {(nodes - 1) // 2} of {nodes} nodes are down; "
+        "else all writes and reads of this state, until a majority is back",
+    )
+    return Log(
+        "Replicated", "DetectingOutbox", "consensus", price, f"a Multi-Paxos log, {nodes} replicas"
+    )
+
+
+def orders(
+    given: Deployed,
+    inference: Inference,
+    report: Report,
+    points: Sequence[Point],
+    contract: bool = False,
+) -> Inserted:
+    """A log for every role that has some of these points of order."""
+    deployed = given
+    insertions: list[Insertion] = []
+    refusals: list[Refusal] = []
+    for role in dict.fromkeys(point.role for point in points):
+        mine = [point for point in points if point.role == role]
+        made = _order(deployed, inference, role, mine, contract)
+        deployed = made.deployed
+        insertions += made.insertions
+        refusals += made.refusals
+    return Inserted(deployed, tuple(insertions), tuple(refusals))
+
+
+def _order(
+    given: Deployed, inference: Inference, role: str, points: Sequence[Point], contract: bool
+) -> Inserted:
+    system = inference.system
+    rules = {point.rule for point in points}
+    goals = [unit for unit in system.units if unit.role == role and unit.rule.name in rules]
+    cut = placement(inference, role, goals)
+    if cut.uncut or not cut.entries:
+        return Inserted(given, (), tuple(_refused(p, inference, cut.uncut) for p in points))
+    log = log_for(role_of(given, role).size, contract)
+    entries = list(cut.entries)
+    while True:
+        made = _carry_out(given, system, role, tuple(entries), log)
+        again = infer(System(made.deployment))
+        more = [node for node in _still_open(again, role) if node not in entries]
+        if not more:
+            break
+        entries += more
+    gate = _shared_gate(points)
+    before = {rule.name for one in given.deployment.roles for rule in one.program.rules}
+    inserted = [
+        rule.name
+        for one in made.deployment.roles
+        for rule in one.program.rules
+        if rule.name not in before
+    ]
+    insertion = Insertion(
+        log.mechanism,
+        role,
+        tuple(point.id for point in points),
+        tuple(dict.fromkeys(point.rule for point in points)),
+        tuple(entries),
+        gate,
+        log.what,
+        log.price,
+        tuple(dict.fromkeys(inserted)),
+    )
+    return Inserted(made, (insertion,))
+
+
+def _refused(point: Point, inference: Inference, uncut: str) -> Refusal:
+    node = inference.system.nodes.get(uncut)
+    if node is not None and node.kind == "periodic":
+        why = (
+            f"it goes by the time at which {node.collection.name} fires at each node: send what "
+            "the clock suggests through a channel, so that it can be ordered"
+        )
+    elif uncut:
+        why = f"nothing can be ordered between {uncut} and {point.rule}"
+    else:
+        why = "no channel and no input leads to it: there is nothing whose order could be decided"
+    return Refusal(point.id, point.rule, point.span, why)
+
+
+def _shared_gate(points: Sequence[Point]) -> tuple[str, ...]:
+    """The columns that all gates have in common; by these the log could be split."""
+    gates = [point.gate for point in points]
+    return tuple(column for column in gates[0] if all(column in gate for gate in gates))
+
+
+def _still_open(inference: Inference, role: str) -> list[str]:
+    """Where the graph has to be cut beside, now that some of it is ordered."""
+    report = conclude(inference, {})
+    points = {
+        (flag.point.role, flag.point.rule)
+        for verdict in report.verdicts
+        for flag in verdict.flags
+        if not flag.point.guards
+    }
+    goals = [
+        unit
+        for unit in inference.system.units
+        if unit.role == role and (role, unit.rule.name) in points
+    ]
+    return list(placement(inference, role, goals).entries) if goals else []
+
+
+# ------------------------------------------------------------------ carrying it out
+
+
+def _carry_out(
+    given: Deployed, system: System, role: str, nodes: tuple[str, ...], log: Log
+) -> Deployed:
+    path = free_path(given, "order")
+    entries = [_entry(system, role, node) for node in nodes]
+    deployed = embed(given, role, path, f"{ORDERING}:{log.keeper}", {"replica": role}, ORIGIN)
+    outside = [(entry.collection, entry.from_outside) for entry in entries]
+    outbox = f"{ORDERING}:{log.outbox}"
+    sending = send_to_log(deployed, role, path, outside, outbox, ORIGIN)
+    deployed = _tell_submitters(sending.deployed, role, path, sending.submitters)
+    deployed = _deliver(deployed, role, path, entries, sending)
+    return _keep_state(deployed, role, path)
+
+
+def _entry(system: System, role: str, node: str) -> Entry:
+    collection = next(
+        c for c in system.program(role).collections if system.id(role, c.name) == node
+    )
+    return Entry(node, collection, node in system.external and collection.kind == "channel")
+
+
+def _tell_submitters(
+    deployed: Deployed, role: str, path: str, submitters: Iterable[str]
+) -> Deployed:
+    """The log's keepers let those who submit know that they live, where they have to."""
+    if not any(c.name == f"{path}.submitters" for c in role_of(deployed, role).program.collections):
+        return deployed
+    node = ir.Var("node")
+    columns = (ir.Column("node", ir.Plain("Address")),)
+    collections, rules = [], []
+    for number, name in enumerate(submitters, 1):
+        roster = f"{path}.from_{name}"
+        collections.append(ir.Collection(roster, "roster", columns, role=name))
+        rules.append(
+            ir.Rule(
+                f"{path}.submitters_{number}",
+                f"{path}.submitters",
+                (node,),
+                "<=",
+                (ir.Atom(roster, (node,)),),
+                ORIGIN,
+            )
+        )
+    return add(deployed, role, collections, rules)
+
+
+def ordered_name(path: str, collection: ir.Collection) -> str:
+    """Where the delivered rows of an entry are."""
+    return f"{path}.ordered_{collection.name.replace('.', '_')}"
+
+
+def _deliver(
+    deployed: Deployed,
+    role: str,
+    path: str,
+    entries: Sequence[Entry],
+    sending: Sending,
+) -> Deployed:
+    """The rules that read an entry read what the log delivers of it."""
+    names: dict[str, str] = {}
+    collections, rules = [], []
+    for entry in entries:
+        collection = entry.collection
+        name = f"{path}.ordered_{collection.name.replace('.', '_')}"
+        names[collection.name] = name
+        doc = f"{collection.name}, in the log's order"
+        collections.append(ir.Collection(name, "scratch", collection.columns, doc=doc))
+        for number, form in enumerate(sorted(sending.forms.get(collection.name, ())), 1):
+            rules.append(_delivered(path, name, collection, form, number))
+    deployed = add(deployed, role, collections, rules)
+    changed = {
+        rule.name: (reading(rule, names),)
+        for rule in role_of(deployed, role).program.rules
+        if rule.name not in sending.arriving
+    }
+    return replace_rules(deployed, role, changed)
+
+
+def _delivered(path: str, name: str, collection: ir.Collection, form: str, number: int) -> ir.Rule:
+    """Commands of one form taken apart into an entry's rows."""
+    command, node = ir.Var("command"), ir.Var("node")
+    channel = collection.kind == "channel"
+    own = collection.columns[1:] if channel else collection.columns
+    taken = tuple(ir.Field(command, place, column.type) for place, column in enumerate(own, 1))
+    label = ir.Binary(
+        "==", ir.Field(command, 0, ir.Plain("str")), ir.Const(label_of(collection) + form)
+    )
+    body: tuple[ir.Literal, ...] = (
+        ir.Atom(f"{path}.deliver", (ir.Wild(), command)),
+        ir.Condition(label),
+    )
+    if form == ADDRESSED:
+        nodes = ir.Field(command, len(own) + 1, ir.Plain("Any"))
+        body += (ir.Each((node,), nodes), ir.Condition(ir.Binary("==", node, ir.Here())))
+    head: tuple[ir.Expr, ...] = (ir.Here(), *taken) if channel else taken
+    return ir.Rule(f"{name}_{number}", name, head, "<=", body, ORIGIN)
+
+
+def _keep_state(deployed: Deployed, role: str, path: str) -> Deployed:
+    """State that is a function of the log is durable with it and goes with its images."""
+    inference = infer(System(deployed.deployment))
+    program = role_of(deployed, role).program
+    state = {
+        c.name
+        for c in program.collections
+        if c.kind == "table"
+        and not c.name.startswith(f"{path}.")
+        and inference.modes[inference.system.id(role, c.name)] is SEQ
+    }
+    program = replace(
+        program,
+        collections=tuple(
+            replace(c, durable=True) if c.name in state else c for c in program.collections
+        ),
+    )
+    roles = tuple(
+        replace(one, program=program) if one.name == role else one
+        for one in deployed.deployment.roles
+    )
+    deployed = replace(deployed, deployment=replace(deployed.deployment, roles=roles))
+    if not any(c.name == f"{path}.imaged" for c in program.collections):
+        return deployed
+    tables = [c for c in program.collections if c.name in state]
+    return add(deployed, role, (), [rule for table in tables for rule in _image(path, table)])
+
+
+def _image(path: str, table: ir.Collection) -> Iterable[ir.Rule]:
+    """A table's rows into an image of the state, and out of one, in place of what was there."""
+    label = ir.Const(table.name)
+    row, parts, wild = ir.Var("row"), ir.Var("parts"), ir.Wild()
+    columns = tuple(ir.Var(f"c{number}") for number in range(len(table.columns)))
+    taken = tuple(
+        ir.Field(row, place, column.type) for place, column in enumerate(table.columns, 1)
+    )
+    flat = table.name.replace(".", "_")
+    yield ir.Rule(
+        f"{path}.image_{flat}_1",
+        f"{path}.part",
+        (ir.TupleExpr((label, *columns)),),
+        "<=",
+        (ir.Atom(f"{path}.imaged", (wild,)), ir.Atom(table.name, columns)),
+        ORIGIN,
+    )
+    installed = ir.Atom(f"{path}.installed", (wild, wild))
+    yield ir.Rule(
+        f"{path}.image_{flat}_2",
+        table.name,
+        columns,
+        "<-",
+        (installed, ir.Atom(table.name, columns)),
+        ORIGIN,
+    )
+    yield ir.Rule(
+        f"{path}.image_{flat}_3",
+        table.name,
+        taken,
+        "<+",
+        (
+            ir.Atom(f"{path}.installed", (wild, parts)),
+            ir.Each((row,), parts),
+            ir.Condition(ir.Binary("==", ir.Field(row, 0, ir.Plain("str")), label)),
+        ),
+        ORIGIN,
+    )

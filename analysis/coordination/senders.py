@@ -1,0 +1,239 @@
+"""The other end of a log: who sent to an entry submits commands instead.
+
+A rule that sends to every node of the ordered role (its address is a variable
+of the role's roster and of nothing else) submits its row once, for all.  Any
+other rule's rows are collected by destination, so that one message to several
+nodes is one command that names them.  What came from outside, by an input, a
+timer or a channel on which nobody here sends, is submitted where it arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from bloomish import ir
+from bloomish.analysis.coordination.data import Deployed
+from bloomish.analysis.coordination.splice import add, embed, replace_rules, role_of
+from bloomish.ephemeral import is_ephemeral
+from bloomish.safety import parts
+
+ADDRESSED = "@"
+"""Behind the label of a command that ends with the tuple of the nodes it is for."""
+
+
+@dataclass(slots=True)
+class Sending:
+    """Who submits, in which forms the commands of each entry come, and the rules that take
+    rows from outside, which alone go on reading the entries themselves."""
+
+    deployed: Deployed
+    submitters: list[str] = field(default_factory=list)
+    forms: dict[str, set[str]] = field(default_factory=dict)
+    arriving: set[str] = field(default_factory=set)
+
+
+def label_of(collection: ir.Collection) -> str:
+    """The first item of an entry's commands."""
+    return collection.wire or collection.name
+
+
+def send_to_log(
+    deployed: Deployed,
+    ordered: str,
+    path: str,
+    entries: Sequence[tuple[ir.Collection, bool]],
+    outbox: str,
+    origin: str,
+) -> Sending:
+    """All senders' rules for these entries of the role `ordered`, turned into submissions.
+
+    An entry comes with whether its rows arrive from outside.
+    """
+    sending = Sending(deployed)
+    for role in deployed.deployment.roles:
+        _Role(sending, role.name, ordered, path, outbox, origin).submit(entries)
+    return sending
+
+
+class _Role:
+    """The rules of one role that send to entries of the ordered role."""
+
+    def __init__(
+        self, sending: Sending, name: str, ordered: str, path: str, outbox: str, origin: str
+    ) -> None:
+        self.sending = sending
+        self.name, self.ordered, self.path = name, ordered, path
+        self.outbox, self.origin = outbox, origin
+        self.program = role_of(sending.deployed, name).program
+        self.collections: list[ir.Collection] = []
+        self.rules: list[ir.Rule] = []
+        self.changed: dict[str, list[ir.Rule]] = {}
+
+    def submit(self, entries: Sequence[tuple[ir.Collection, bool]]) -> None:
+        for collection, from_outside in entries:
+            if collection.kind == "channel" and not from_outside:
+                self._sent(collection)
+            elif self.name == self.ordered:
+                self._arriving(collection)
+        if not self.rules:
+            return
+        sending = self.sending
+        sending.deployed = replace_rules(sending.deployed, self.name, self.changed)
+        sending.deployed = embed(
+            sending.deployed,
+            self.name,
+            self.path,
+            self.outbox,
+            {"replica": self.ordered},
+            self.origin,
+        )
+        sending.deployed = add(sending.deployed, self.name, self.collections, self.rules)
+        sending.submitters.append(self.name)
+
+    # ------------------------------------------------------------- what arrives
+
+    def _arriving(self, collection: ir.Collection) -> None:
+        """Rows from outside: a channel's are for all nodes, others for the node they came to."""
+        variables = tuple(ir.Var(column.name) for column in collection.columns)
+        alone = collection.kind != "channel"
+        row: tuple[ir.Expr, ...] = variables if alone else (ir.Wild(), *variables[1:])
+        items = variables if alone else variables[1:]
+        here = ir.TupleExpr((ir.Here(),))
+        self._command(
+            collection,
+            "submit",
+            items,
+            here if alone else None,
+            (ir.Atom(collection.name, row),),
+        )
+        self.sending.arriving.add(self.rules[-1].name)
+
+    # ---------------------------------------------------------------- what is sent
+
+    def _sent(self, entry: ir.Collection) -> None:
+        own = next(
+            (c for c in self.program.collections if c.kind == "channel" and c.wire == entry.wire),
+            None,
+        )
+        if own is None:
+            return
+        for rule in self.program.rules:
+            if rule.op == "<~" and rule.head == own.name:
+                self._turn(entry, rule)
+
+    def _turn(self, entry: ir.Collection, rule: ir.Rule) -> None:
+        """One sending rule."""
+        box = "submit" if is_ephemeral(self.program, rule) else "keep"
+        self.changed[rule.name] = [rule] if self._read_elsewhere(entry) else []
+        literal = self._broadcast(rule)
+        flat = f"{entry.name.replace('.', '_')}_{len(self.rules) + 1}"
+        columns = entry.columns
+        if literal is not None:
+            body = tuple(part for part in rule.body if part is not literal)
+            if not any(_is_lifted(arg) for arg in rule.args[1:]):
+                self._command(entry, box, rule.args[1:], None, body, rule.span)
+                return
+            name = f"{self.path}.sent_{flat}"
+            self._scratch(name, columns[1:])
+            self._add(name, rule.args[1:], body, rule.span)
+            names = tuple(ir.Var(column.name) for column in columns[1:])
+            self._command(entry, box, names, None, (ir.Atom(name, names),), rule.span)
+            return
+        name, gathered = f"{self.path}.sent_{flat}", f"{self.path}.nodes_{flat}"
+        node, nodes = ir.Var("node_"), ir.Var("nodes_")
+        names = tuple(ir.Var(column.name) for column in columns[1:])
+        address = ir.Plain("Address")
+        self._scratch(name, (ir.Column("node_", address), *columns[1:]))
+        self._add(name, rule.args, rule.body, rule.span)
+        self._scratch(gathered, (ir.Column("nodes_", ir.Plain("Any")), *columns[1:]))
+        self._add(
+            gathered, (ir.Aggregate("collect", node), *names), (ir.Atom(name, (node, *names)),)
+        )
+        self._command(entry, box, names, nodes, (ir.Atom(gathered, (nodes, *names)),), rule.span)
+
+    def _broadcast(self, rule: ir.Rule) -> ir.Atom | None:
+        """The roster literal by which a rule sends to all nodes of the ordered role."""
+        to = rule.args[0]
+        if not isinstance(to, ir.Var) or any(isinstance(a, ir.Aggregate) for a in rule.args):
+            return None
+        kinds = {c.name: c for c in self.program.collections}
+        found = [
+            part
+            for part in rule.body
+            if isinstance(part, ir.Atom)
+            and not part.negated
+            and kinds[part.collection].kind == "roster"
+            and kinds[part.collection].role == self.ordered
+            and part.args == (to,)
+        ]
+        rest = [part for part in rule.body if part not in found]
+        used = [*rule.args[1:], *(expr for part in rest for expr in _expressions(part))]
+        alone = not any(to in parts(expr) for expr in used if not isinstance(expr, ir.Aggregate))
+        positive = any(isinstance(part, ir.Atom) and not part.negated for part in rest)
+        return found[0] if len(found) == 1 and alone and positive else None
+
+    def _read_elsewhere(self, entry: ir.Collection) -> bool:
+        """Whether another role reads the channel too: it is then sent as before, beside."""
+        for role in self.sending.deployed.deployment.roles:
+            if role.name == self.ordered:
+                continue
+            names = {c.name for c in role.program.collections if c.wire == entry.wire}
+            if any(
+                isinstance(part, ir.Atom) and part.collection in names
+                for rule in role.program.rules
+                for part in rule.body
+            ):
+                return True
+        return False
+
+    # --------------------------------------------------------------- making rules
+
+    def _command(
+        self,
+        entry: ir.Collection,
+        box: str,
+        items: Sequence[ir.HeadArg],
+        nodes: ir.Expr | None,
+        body: tuple[ir.Literal, ...],
+        span: ir.Span | None = None,
+    ) -> None:
+        form = ADDRESSED if nodes is not None else ""
+        self.sending.forms.setdefault(entry.name, set()).add(form)
+        label = ir.Const(label_of(entry) + form)
+        inside = tuple(item for item in items if not isinstance(item, ir.Aggregate))
+        command = ir.TupleExpr((label, *inside, *((nodes,) if nodes is not None else ())))
+        self._add(f"{self.path}.{box}", (command,), body, span)
+
+    def _scratch(self, name: str, columns: Sequence[ir.Column]) -> None:
+        plain = tuple(replace(column, key=False) for column in columns)
+        self.collections.append(ir.Collection(name, "scratch", plain))
+
+    def _add(
+        self,
+        head: str,
+        args: Sequence[ir.HeadArg],
+        body: tuple[ir.Literal, ...],
+        span: ir.Span | None = None,
+    ) -> None:
+        flat = head.partition(".")[2]
+        number = len(self.rules) + 1
+        name = f"{self.path}.send_{flat}_{number}"
+        self.rules.append(
+            ir.Rule(name, head, tuple(args), "<=", body, self.origin, span or ir.Span())
+        )
+
+
+def _is_lifted(arg: ir.HeadArg) -> bool:
+    """Whether an argument needs its column to be what it is: a set, a map, an aggregate."""
+    return isinstance(arg, (ir.Aggregate, ir.SetExpr, ir.MapExpr))
+
+
+def _expressions(part: ir.Literal) -> Sequence[ir.Expr]:
+    match part:
+        case ir.Atom(_, args):
+            return args
+        case ir.Condition(test):
+            return (test,)
+        case ir.Each(items, source):
+            return (*items, source)

@@ -1,0 +1,79 @@
+"""A plan of coordination as text, and as data: what goes in where, and at what price."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from bloomish.analysis.coordinate import Coordinated
+from bloomish.analysis.coordination.data import Insertion
+from bloomish.errors import where
+
+WIDTH = 100
+
+
+def render(made: Coordinated) -> str:
+    """The plan, for people; ends with a newline."""
+    return "\n".join(_lines(made)) + "\n"
+
+
+def as_data(made: Coordinated) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        **asdict(made.plan),
+        "before": {v.collection: v.word for v in made.before.verdicts},
+        "after": {v.collection: v.word for v in made.after.verdicts},
+        "status": made.after.status,
+    }
+
+
+def _lines(made: Coordinated) -> Iterator[str]:
+    plan = made.plan
+    if not plan.insertions and not plan.refusals:
+        yield f"{plan.name}: nothing to coordinate"
+        return
+    for number, insertion in enumerate(plan.insertions, 1):
+        yield f"{number}. {insertion.mechanism} at {insertion.role}: {insertion.what}"
+        yield from _insertion(insertion)
+        yield ""
+    for refusal in plan.refusals:
+        yield f"refused  {where(refusal.span) or refusal.rule}: {refusal.rule}"
+        yield from _field("why", refusal.why)
+        yield ""
+    if plan.proposals:
+        yield "Cheaper, if the program may change:"
+        for proposal in dict.fromkeys((p.rule, p.text) for p in plan.proposals):
+            yield from _field(proposal[0], proposal[1])
+        yield ""
+    yield _summary(made)
+
+
+def _insertion(insertion: Insertion) -> Iterator[str]:
+    yield from _field("settles", ", ".join(insertion.rules))
+    yield from _field("cut at", ", ".join(insertion.entries))
+    if insertion.gate:
+        shards = f", in {insertion.shards} shards" if insertion.shards > 1 else ""
+        yield from _field("gate", f"per ({', '.join(insertion.gate)}){shards}")
+    price = insertion.price
+    yield from _field(
+        "price",
+        f"{price.messages:g} messages per operation ({price.formula}), "
+        f"{price.round_trips:g} round trips",
+    )
+    yield from _field("stops", price.stops)
+    yield from _field("inserts", f"{len(insertion.inserted)} rules")
+
+
+def _field(name: str, text: str) -> Iterator[str]:
+    lead = f"   {name:<8} "
+    yield from textwrap.wrap(
+        text, WIDTH, initial_indent=lead, subsequent_indent=" " * 12, break_on_hyphens=False
+    )
+
+
+def _summary(made: Coordinated) -> str:
+    before = sum(v.word == "needs coordination" for v in made.before.verdicts)
+    after = sum(v.word == "needs coordination" for v in made.after.verdicts)
+    return f"{made.plan.name}: needed coordination: {before} before, {after} after"

@@ -1,0 +1,62 @@
+"""TARGET, as verbs that execute take it: as it is, or with its coordination inserted.
+
+`programs/cart.py:destructive --coordinate` and `... --coordinate --with 2pc` are
+targets like others: a node's process, a replay command and a trace's title name
+them so, and each of these makes the same deployment of it again, since insertion
+is a function of the program.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bloomish.analysis.coordination.data import Plan
+from bloomish.cluster import CompiledCluster
+from bloomish.elaborate import Compiled
+from bloomish.errors import BloomishError
+from bloomish.targets import Target
+from bloomish.targets import load as load_plain
+
+_MARK = re.compile(r"^(?P<plain>.*\S) --coordinate(?: --with (?P<mechanism>\w+))?$")
+
+
+def marked(target: str, coordinate: bool, mechanism: str) -> str:
+    """The text of a target with what the command line says of coordination."""
+    if not coordinate:
+        if mechanism:
+            raise BloomishError("--with says what --coordinate inserts: give both")
+        return target
+    return f"{target} --coordinate" + (f" --with {mechanism}" if mechanism else "")
+
+
+def load(target: str, contract: bool = False) -> Target:
+    """The target's programs; raises BloomishError where coordination is asked for and cannot
+    be inserted.
+
+    With `contract` a log of several nodes is taken by its contract: one node
+    numbers the commands.
+    """
+    found = _MARK.match(target)
+    if found is None:
+        return load_plain(target)
+    from bloomish.analysis.coordinate import coordinate
+
+    made = coordinate(found["plain"], found["mechanism"] or "", contract)
+    if made.after.status:
+        raise BloomishError(f"{found['plain']} cannot be coordinated: {_reasons(made.plan)}")
+    deployed = made.deployed
+    programs = {
+        role.program.name: Compiled(role.program, deployed.externals[role.name])
+        for role in deployed.deployment.roles
+    }
+    cluster = CompiledCluster(deployed.deployment, deployed.externals)
+    return Target(target, tuple(programs.values()), cluster)
+
+
+def _reasons(plan: Plan) -> str:
+    if not plan.refusals:
+        return "see `bloomish coordinate --plan`"
+    return "; ".join(
+        f"{refusal.span.file}:{refusal.span.line}: {refusal.rule}: {refusal.why}"
+        for refusal in plan.refusals
+    )
