@@ -7,7 +7,7 @@ and that exploration tests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bloomish import ir, scope
@@ -15,7 +15,7 @@ from bloomish.collections import Collection
 from bloomish.errors import ProgramError
 from bloomish.source import fail, span_at, user_frame
 
-KINDS = ("fd", "sealed", "injective")
+KINDS = ("fd", "sealed", "injective", "ends")
 
 
 def _scope(what: str, span: ir.Span) -> scope.Scope:
@@ -29,9 +29,10 @@ def _scope(what: str, span: ir.Span) -> scope.Scope:
     return found
 
 
-def protocol(by: Any = (), ordered: Any = ()) -> None:
+def protocol(by: Any = (), ordered: Any = (), sealed: Any = None) -> None:
     """This program is a protocol: its points of order are guarded `by` something,
-    and the collections `ordered` are a decided log."""
+    the collections `ordered` are a decided log, and `sealed={rows: complete}` says that of
+    `rows` all are there where `complete` has a row that agrees in the columns of both."""
     span = span_at(user_frame())
     here = _scope("protocol", span)
     guards = (by,) if isinstance(by, str) else tuple(by)
@@ -45,26 +46,60 @@ def protocol(by: Any = (), ordered: Any = ()) -> None:
         if not isinstance(log, Collection):
             fail(f"`ordered={log!r}` is not a collection", "name the decided log: `ordered=log`")
         log._needs_name()
-    guard = ir.Guard("", guards, tuple(log.name for log in logs), span)
-    here.statements.boundaries.append(scope.Boundary(guard, frozenset(logs), span))
+    pairs = _sealed(sealed)
+    names = tuple((rows.name, complete.name) for rows, complete in pairs)
+    guard = ir.Guard("", guards, tuple(log.name for log in logs), names, span)
+    uses = frozenset((*logs, *(one for pair in pairs for one in pair)))
+    here.statements.boundaries.append(scope.Boundary(guard, uses, span))
+
+
+def _sealed(sealed: Any) -> tuple[tuple[Collection, Collection], ...]:
+    """`sealed={rows: complete}`, checked: every column of `complete` is one of `rows`."""
+    if sealed is None:
+        return ()
+    pairs = tuple(sealed.items()) if isinstance(sealed, Mapping) else ((sealed, None),)
+    for pair in pairs:
+        if not all(isinstance(one, Collection) for one in pair):
+            fail(
+                f"`sealed={sealed!r}` is not a mapping of collections",
+                "name the rows and what says that they are all there: `sealed={rows: complete}`",
+            )
+        rows, complete = pair
+        rows._needs_name()
+        complete._needs_name()
+        known = {column.name for column in rows.columns}
+        for column in complete.columns:
+            if column.name not in known:
+                fail(
+                    f"`{complete.name}` has the column `{column.name}`, and `{rows.name}` has not",
+                    "what says that rows are complete has columns of these rows alone",
+                )
+    return pairs
 
 
 def assume(kind: Any, collection: Any, key: Any = (), value: Any = ()) -> None:
     """`assume("fd", put, key="request", value="client value")`: the key determines the value;
-    `"sealed"`: complete for each key; `"injective"`: key to value is one to one."""
+    `"sealed"`: complete for each key; `"injective"`: key to value is one to one; `"ends"`: a
+    row of this input says that the host has no more for that key."""
     span = span_at(user_frame())
     here = _scope("assume", span)
     if kind not in KINDS:
         fail(
             f"`assume({kind!r}, ...)`: no such assumption",
-            'it is "fd" (key determines value), "sealed" (complete for each key) or '
-            '"injective" (key to value is one to one)',
+            'it is "fd" (key determines value), "sealed" (complete for each key), '
+            '"injective" (key to value is one to one) or "ends" (the host has no more)',
         )
     if not isinstance(collection, Collection):
         fail(f"`{collection!r}` is not a collection", f'write `assume("{kind}", link, key="src")`')
     collection._needs_name()
     keys, values = _columns(collection, key), _columns(collection, value)
-    if kind != "sealed" and not (keys and values):
+    if kind == "ends":
+        if collection._data.kind != "input" or values:
+            fail(
+                '`assume("ends", ...)` is about an input, and has a key only',
+                'write `assume("ends", finished, key="session")`',
+            )
+    elif kind != "sealed" and not (keys and values):
         fail(
             f'`assume("{kind}", ...)` needs a key and a value',
             f'write `assume("{kind}", {collection.name}, key="a", value="b")`',

@@ -141,6 +141,7 @@ def _guards(mine: tuple[ir.Guard, ...], others: tuple[ir.Guard, ...]) -> tuple[i
                 known,
                 by=tuple(dict.fromkeys((*known.by, *other.by))),
                 ordered=tuple(dict.fromkeys((*known.ordered, *other.ordered))),
+                sealed=tuple(dict.fromkeys((*known.sealed, *other.sealed))),
             )
         )
     return tuple(by_scope.values())

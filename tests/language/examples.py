@@ -189,7 +189,11 @@ class Expressions(Program):
 class Log(Kvs):
     slot = table(number=Key(int), value=str)
     decided = output(number=int, value=str)
+    closed = table(number=int)
+    finished = input(number=int)
     protocol(by=("ballot order", "total order"), ordered=slot)
+    protocol(by="a count", sealed={decided: closed})
+    assume("ends", finished, key="number")
     assume("fd", slot, key="number", value="value")
     decided <= slot
     slot(n, v) <= Kvs.put(_, _, n, _, v)

@@ -90,9 +90,18 @@ def test_embedded_rules_facts_guards_and_assumptions_take_the_path() -> None:
     names = {rule.name for rule in program.rules}
     assert {"log.slot_1", "second.log.slot_1", "second.log.slot_2", "first.path_1"} <= names
     assert len(names) == len(program.rules)
-    assert [g.scope for g in program.guards] == ["log", "second.log", ""]
-    assert program.guards[1].ordered == ("second.log.slot",)
-    assert {a.collection for a in program.assumptions} == {"log.slot", "second.log.slot", "vote"}
+    assert [g.scope for g in program.guards] == ["log", "log", "second.log", "second.log", ""]
+    assert program.guards[2].ordered == ("second.log.slot",)
+    assert program.guards[3].sealed == (("second.log.decided", "second.log.closed"),)
+    vouched = {(a.kind, a.collection) for a in program.assumptions}
+    assert vouched == {
+        ("sealed", "vote"),
+        *(
+            (kind, f"{path}.{name}")
+            for path in ("log", "second.log")
+            for kind, name in (("fd", "slot"), ("ends", "finished"))
+        ),
+    }
     assert [f.collection for f in program.facts if f.at] == ["second.log.slot", "log.slot"]
 
 
