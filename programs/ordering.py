@@ -23,17 +23,23 @@ not survived.  There is no clock in here, and what is repeated is a standing sen
 """
 
 from bloomish import (
-    Address, Any, Key, Max, Program, _, channel, count, here, index, min_, notin, protocol,
-    roster, scratch, table, variables,
+    Address, Any, Key, Max, Program, _, channel, count, each, field, here, index, min_, notin, protocol,
+    roster, scratch, table, use, variables,
 )
+from bloomish.programs.failure_detector import FailureDetector
+from bloomish.programs.multipaxos import NO_OP, Log
 
 command, count_, first, limit, low, number, rank, replica, session, slot, standing = variables(
     "command count_ first limit low number rank replica session slot standing"
 )
-old, sequencer = variables("old sequencer")
+ballot, entry, leader, old, parts, row, sequencer = variables(
+    "ballot entry leader old parts row sequencer"
+)
 
 BLOCK = 1000
 """Numbers that are reserved at once, beyond those that are needed."""
+SEEN, LOWS = "ordering: seen", "ordering: lows"
+"""The names of this module's own rows in an image."""
 SHOWN = 64
 """Delivered commands that stay in the log, for whoever wants to look."""
 
@@ -143,8 +149,8 @@ class Sequenced(Sequencing):
     unstored = table(replica=Key(Address), slot=Key(int), command=Any, durable=True)
     known = scratch(session=Address, number=int)
     fresh = scratch(session=Address, number=int, command=Any)
-    ranked = scratch(rank=int, command=Any)
-    counted = scratch(count=int)
+    queue = scratch(rank=int, command=Any)
+    queued = scratch(count=int)
     sequenced = scratch(slot=int, command=Any)
 
     free <= [(1,)]
@@ -160,10 +166,10 @@ class Sequenced(Sequencing):
         Ordering.submission(_, session, number, _, command) & Sequencing.sequencer(here)
         & notin(known(session, number))
     )
-    ranked(index((session, number, command)), command) <= fresh(session, number, command)
-    counted(count()) <= fresh(_, _, _)
-    sequenced(slot + rank, command) <= ranked(rank, command) & free(slot)
-    free(slot + count_) <+ free(slot) & counted(count_)
+    queue(index((session, number, command)), command) <= fresh(session, number, command)
+    queued(count()) <= fresh(_, _, _)
+    sequenced(slot + rank, command) <= queue(rank, command) & free(slot)
+    free(slot + count_) <+ free(slot) & queued(count_)
 
     seen(session, number) <+ fresh(session, number, _)
     seen(session, number) <- seen(session, number) & lows(session, low) & (number < low)
@@ -198,3 +204,151 @@ class Sequenced(Sequencing):
     deliver(slot, command) <= Sequencing.entry(_, slot, command) & applied(slot)
     applied(slot + 1) <+ deliver(slot, _)
     log(old, command) <- deliver(slot, _) & log(old, command) & (old == slot - SHOWN)
+
+
+class SequencedPeer(Sequenced, Outbox):
+    """A replica that submits too."""
+
+
+# ------------------------------------------------------------------ consensus
+
+
+class Watching(Program):
+    """What a submitter has where replicas have their log: a detector that watches them."""
+
+    replicas = roster("replica")
+    detector = use(FailureDetector)
+    detector.watched(replica) <= replicas(replica)
+
+
+class DetectingOutbox(Submitting):
+    """For whoever submits to `Replicated` replicas: to the one that seems to lead."""
+
+    log = use(Watching)
+    Submitting.target(replica) <= log.detector.leader(replica)
+
+
+class Replicating(Ordering):
+    """What replicas pass on to the one that leads."""
+
+    passed = channel(to=Address, session=Address, number=int, low=int, command=Any)
+
+
+class Replicated(Replicating):
+    """The log of Multi-Paxos: goes on while a majority of the replicas is up.
+
+    What is not in the log yet is proposed again by whoever leads next.  A command may thus get into
+    the log twice; the second is skipped, which all replicas do alike, since who remembers what is a
+    matter of the log alone.
+
+    The state of whoever reads `deliver` has to be carried by images as well: derive `part` from it,
+    in rows that begin with a name, when `imaged`; and replace it by these rows when `installed`.
+    """
+
+    deliver = scratch(slot=int, command=Any)
+    installed = scratch(slot=int, parts=Any)
+    imaged = scratch(replica=Address)
+    part = scratch(row=Any)
+    submitters = scratch(node=Address)          # who is told that this replica lives
+    protocol(by=("the log", "one slot per tick"), ordered=(deliver, installed))
+
+    log = use(Log)
+    log.detector.told(replica) <= submitters(replica)
+
+    # --- into the log: once for every ballot of one's own
+
+    seen = table(session=Address, number=int, durable=True)
+    lows = table(session=Key(Address), low=Max(int), durable=True)      # below it all are seen
+    waiting = table(session=Key(Address), number=Key(int), low=int, command=Any)
+    proposed = table(ballot=(int, Address), session=Address, number=int)
+    incoming = scratch(session=Address, number=int, low=int, command=Any)
+    known = scratch(session=Address, number=int)
+
+    incoming(session, number, low, command) <= (
+        Ordering.submission(_, session, number, low, command)
+    )
+    incoming(session, number, low, command) <= (
+        Replicating.passed(_, session, number, low, command)
+    )
+    known(session, number) <= incoming(session, number, _, _) & seen(session, number)
+    known(session, number) <= (
+        incoming(session, number, _, _) & lows(session, low) & (number < low)
+    )
+    Ordering.accepted(session, number) <~ known(session, number)
+    Replicating.passed(leader, session, number, low, command) <~ (
+        Ordering.submission(_, session, number, low, command) & log.detector.leader(leader)
+        & (leader != here) & notin(known(session, number))
+    )
+
+    waiting(session, number, low, command) <= (
+        incoming(session, number, low, command) & log.detector.leader(here)
+        & notin(known(session, number))
+    )
+    log.propose((session, number, low, command)) <= (
+        waiting(session, number, low, command) & log.ready(ballot)
+        & notin(proposed(ballot, session, number))
+    )
+    proposed(ballot, session, number) <+ (
+        waiting(session, number, _, _) & log.ready(ballot)
+        & notin(proposed(ballot, session, number))
+    )
+
+    # --- out of the log: each command the first time
+
+    turn = scratch(slot=int, session=Address, number=int, low=int, command=Any)
+    repeated = scratch(slot=int)
+
+    turn(
+        slot, field(entry, 0, Address), field(entry, 1, int), field(entry, 2, int),
+        field(entry, 3, Any),
+    ) <= log.apply(slot, entry) & (entry != NO_OP)
+    repeated(slot) <= turn(slot, session, number, _, _) & seen(session, number)
+    repeated(slot) <= turn(slot, session, number, _, _) & lows(session, low) & (number < low)
+    deliver(slot, command) <= turn(slot, _, _, _, command) & notin(repeated(slot))
+    # What is delivered is an event: of two equal commands in a row, each has its effect.
+    deliver(slot, command) <= (
+        incoming(session, number, _, command) & turn(slot, session, number, _, _)
+        & notin(repeated(slot))
+    )
+    Ordering.accepted(session, number) <~ (
+        turn(_, session, number, _, _) & log.detector.leader(here)
+    )
+
+    seen(session, number) <+ turn(_, session, number, _, _)
+    lows(session, low) <+ turn(_, session, _, low, _)
+    seen(session, number) <- seen(session, number) & lows(session, low) & (number < low)
+
+    waiting(session, number, low, command) <- (
+        waiting(session, number, low, command) & turn(_, session, number, _, _)
+    )
+    waiting(session, number, low, command) <- (
+        waiting(session, number, low, command) & seen(session, number)
+    )
+    waiting(session, number, low, command) <- (
+        waiting(session, number, low, command) & lows(session, first) & (number < first)
+    )
+    proposed(ballot, session, number) <- (
+        proposed(ballot, session, number) & notin(waiting(session, number, _, _))
+    )
+
+    # --- images: what is remembered is part of the state
+
+    imaged(replica) <= log.imaged(replica)
+    installed(slot, parts) <= log.installed(slot, parts)
+    log.part(row) <= part(row)
+    log.part((SEEN, session, number)) <= log.imaged(_) & seen(session, number)
+    log.part((LOWS, session, low)) <= log.imaged(_) & lows(session, low)
+    seen(session, number) <- installed(_, _) & seen(session, number)
+    lows(session, low) <- installed(_, _) & lows(session, low)
+    seen(field(row, 1, Address), field(row, 2, int)) <+ (
+        installed(_, parts) & each(row, parts) & (field(row, 0, str) == SEEN)
+    )
+    lows(field(row, 1, Address), field(row, 2, int)) <+ (
+        installed(_, parts) & each(row, parts) & (field(row, 0, str) == LOWS)
+    )
+
+
+class ReplicatedPeer(Replicated, Submitting):
+    """A replica that submits too."""
+
+    Submitting.target(replica) <= Replicated.log.detector.leader(replica)
