@@ -2,32 +2,53 @@
 
 A tick is one transaction, committed before the tick's sends, outputs and the
 answers to its inserts leave (group commit: the tick is the group).  WAL with
-synchronous=FULL: what was committed survives the loss of power; a file that is
-torn or is not ours is named, never read as if it were whole.
+synchronous=FULL: what was committed survives the loss of power.
 
-Ints, floats, str, bytes and bools are columns of their own SQL types, so that
-people can open the file with the tools they have.  Tuples, `Any` and other
-lattice values are JSON text: tuples as arrays, maps as arrays of pairs, sets as
-{"set": array}, bytes as {"bytes": hex}.
+A file that is torn or changed is named, never read as if it were whole.  SQLite
+checks its log, not its pages, and takes a log that breaks off for one that ends;
+so each table has a digest (store_tables.py), the digests and the number of the
+commit are sealed in the same transaction, and the mark (store_mark.py) keeps the
+last seal once more beside the file.  A start reads everything through a
+connection that cannot write: a file that is refused stays as it was found.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from bloomish import ir
-from bloomish.order import order_key
 from bloomish.runtime.evaluator import Row, Tick
+from bloomish.runtime.store_mark import Mark, Marked, MarkTorn, read_mark
+from bloomish.runtime.store_tables import (
+    DIGEST_BYTES,
+    DIGESTS,
+    StoredTable,
+    quoted,
+    sql_names,
+    stored_table,
+)
 from bloomish.values import Values
 
-FORMAT = "1"
-META = '"-bloomish"'
+log = logging.getLogger("bloomish.store")
+
+FORMAT = "2"
+META = "-bloomish"
 """What the store knows about itself; no collection can have this name."""
+_META = quoted(META)
+_META_SCHEMA = f"CREATE TABLE {_META} (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+_NOTE = f"INSERT OR REPLACE INTO {_META} VALUES (?, ?)"
+_DIGEST = "digest of "
+TORN = (
+    "; the file is torn or is no store of ours: put a copy of it back, "
+    "or move it away and the node starts empty"
+)
 
 
 class StoreFault(Exception):
@@ -35,26 +56,13 @@ class StoreFault(Exception):
 
 
 @dataclass(frozen=True)
-class _Column:
-    sql_type: str
-    write: Callable[[Any], Any]
-    read: Callable[[Any], Any]
+class _Found:
+    """A store's content, read and checked."""
 
-
-@dataclass(frozen=True)
-class _Table:
-    name: str
-    create: str
-    select: str
-    insert: str
-    delete: str
-    columns: tuple[_Column, ...]
-
-    def out(self, row: Sequence[object]) -> list[object]:
-        return [column.write(value) for column, value in zip(self.columns, row, strict=True)]
-
-    def back(self, row: Sequence[object]) -> Row:
-        return tuple(column.read(value) for column, value in zip(self.columns, row, strict=True))
+    number: int
+    """How many commits it has seen."""
+    digests: Mapping[str, int]
+    tables: Mapping[str, list[Row]]
 
 
 class Store:
@@ -62,192 +70,245 @@ class Store:
 
     def __init__(self, path: str | Path, address: str, program: ir.Program, values: Values) -> None:
         self.path = Path(path)
+        self.mark_path = self.path.with_suffix(".mark")
         durable = [one for one in program.collections if one.kind == "table" and one.durable]
-        names = _sql_names([one.name for one in durable])
-        self._durable = {one.name: _table(one, names[one.name], values) for one in durable}
-        self._wants = {
-            "format": FORMAT,
-            "node": address,
-            "schema": json.dumps(
-                {name: table.create for name, table in sorted(self._durable.items())}
-            ),
-        }
+        names = sql_names([one.name for one in durable])
+        self._durable = {one.name: stored_table(one, names[one.name], values) for one in durable}
+        schemas = {name: table.schema for name, table in sorted(self._durable.items())}
+        self._wants = {"format": FORMAT, "node": address, "schema": json.dumps(schemas)}
+        found = self._examined()
+        self._digests = dict.fromkeys(self._durable, 0) if found is None else dict(found.digests)
+        self._number = 0 if found is None else found.number
+        self._tables = None if found is None or not found.number else found.tables
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, timeout=1.0, isolation_level=None)
         except (sqlite3.Error, OSError) as fault:
             raise self._fault(fault) from fault
         try:
-            self._open()
-        except sqlite3.Error as fault:
+            self._open(new=found is None)
+            self._mark = Mark(self.mark_path, self._number, self._seal())
+        except (sqlite3.Error, OSError) as fault:
             self._db.close()
             raise self._fault(fault) from fault
         except StoreFault:
             self._db.close()
             raise
-        self._committed = self._recall("tick") is not None
 
-    def _fault(self, fault: Exception) -> StoreFault:
+    def _fault(self, fault: Exception | str, table: str = "") -> StoreFault:
         text = str(fault)
-        if isinstance(fault, sqlite3.DatabaseError) and not isinstance(
-            fault, sqlite3.OperationalError
-        ):
-            text += (
-                "; the file is torn or is no store of ours: put a copy of it back, "
-                "or move it away and the node starts empty"
-            )
-        return StoreFault(f"{self.path}: {text}")
+        # Locked, full, not to be written: that is no fault of what the file holds.
+        if not isinstance(fault, (sqlite3.OperationalError, OSError)):
+            text += TORN
+        where = f"{self.path}: table {table}" if table else f"{self.path}"
+        return StoreFault(f"{where}: {text}")
 
-    def _open(self) -> None:
-        run = self._db.execute
-        run("PRAGMA journal_mode = WAL")
-        run("PRAGMA synchronous = FULL")
-        # One process owns the file; a second node on it must fail, not mix in.
-        run("PRAGMA locking_mode = EXCLUSIVE")
-        health = [text for (text,) in run("PRAGMA quick_check(3)")]
-        if health != ["ok"]:
-            raise sqlite3.DatabaseError("; ".join(health))
-        run("BEGIN IMMEDIATE")
-        run(f"CREATE TABLE IF NOT EXISTS {META} (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
-        for name, wanted in self._wants.items():
-            found = self._recall(name)
-            if found is None:
-                run(f"INSERT INTO {META} VALUES (?, ?)", (name, wanted))
-            elif found != wanted:
-                raise StoreFault(
-                    f"{self.path}: its {name} is {found}, this node's is {wanted}; move the file "
-                    "away to start empty, or run the program that wrote it"
-                )
-        for table in self._durable.values():
-            run(table.create)
-        run("COMMIT")
+    # -- what is there
 
-    def _recall(self, name: str) -> str | None:
-        row = self._db.execute(f"SELECT value FROM {META} WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def tables(self) -> Mapping[str, list[Row]] | None:
-        """The durable tables as last committed; None if no tick ever was."""
-        if not self._committed:
+    def _examined(self) -> _Found | None:
+        """What the file holds, if it is all that was committed; None if there is nothing yet."""
+        try:
+            marked = read_mark(self.mark_path)
+        except MarkTorn as fault:
+            raise self._fault(str(fault)) from fault
+        except OSError as fault:
+            raise self._fault(fault) from fault
+        if not self.path.exists():
+            if marked is not None and marked.number:
+                raise self._behind(None, marked)
             return None
         try:
-            return {
-                name: [table.back(row) for row in self._db.execute(table.select)]
-                for name, table in self._durable.items()
-            }
-        except (sqlite3.Error, ValueError) as fault:
-            raise self._fault(fault) from fault
+            with closing(
+                sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", timeout=1.0, uri=True)
+            ) as db:
+                found = self._read(db)
+        except (sqlite3.Error, OSError) as fault:
+            if "locked" in str(fault):
+                raise self._fault(fault) from fault
+            # Whatever SQLite cannot read here is a matter of the file's content.
+            raise self._fault(str(fault)) from fault
+        self._compare(found, marked)
+        return found
+
+    def _read(self, db: sqlite3.Connection) -> _Found | None:
+        health = _checked(db, "quick_check(3)")
+        if health:
+            raise self._fault(health, self._sick(db))
+        schemas = dict(db.execute("SELECT name, sql FROM sqlite_master"))
+        if not schemas:
+            return None  # killed before its first transaction: as good as not there
+        if schemas.get(META) != _META_SCHEMA:
+            raise self._fault(f"it has no table {META} as ours have")
+        notes: dict[str, str] = dict(db.execute(f"SELECT name, value FROM {_META}"))
+        for name, wanted in self._wants.items():
+            if notes.get(name) != wanted:
+                raise StoreFault(
+                    f"{self.path}: its {name} is {notes.get(name)}, this node's is {wanted}; move "
+                    "the file away to start empty, or run the program that wrote it"
+                )
+        declared = {META: _META_SCHEMA} | {
+            one.sql_name: one.schema for one in self._durable.values()
+        }
+        if schemas != declared:
+            wrong = sorted(
+                name for name in schemas | declared if schemas.get(name) != declared.get(name)
+            )
+            raise self._fault("it is not declared as this node declared it", ", ".join(wrong))
+        number, digests = self._notes(notes)
+        tables = {name: self._content(db, one, digests) for name, one in self._durable.items()}
+        return _Found(number, digests, tables)
+
+    def _sick(self, db: sqlite3.Connection) -> str:
+        """The tables in which SQLite's check finds fault; none where it is the whole file."""
+        names = [*(one.sql_name for one in self._durable.values()), META]
+        sick = [name for name in names if _checked(db, f"quick_check({quoted(name)})")]
+        return "" if sick == names else ", ".join(sick)
+
+    def _notes(self, notes: Mapping[str, str]) -> tuple[int, dict[str, int]]:
+        """The number and the digests that the file notes, if their seal holds."""
+        try:
+            number = int(notes["commits"])
+            digests = {name: int(notes[_DIGEST + name], 16) for name in self._durable}
+        except (KeyError, ValueError) as fault:
+            raise self._fault(f"a note is missing or cannot be read ({fault})", META) from fault
+        if notes.get("seal") != self._sealed(number, digests).hex():
+            raise self._fault("its notes do not have the seal that they were written with", META)
+        return number, digests
+
+    def _content(
+        self, db: sqlite3.Connection, table: StoredTable, digests: Mapping[str, int]
+    ) -> list[Row]:
+        try:
+            rows = db.execute(table.select).fetchall()
+        except sqlite3.Error as fault:
+            raise self._fault(str(fault), table.name) from fault
+        if table.digest(rows) % DIGESTS != digests[table.name]:
+            raise self._fault(
+                "its rows do not have the digest that was committed with them", table.name
+            )
+        try:
+            return [table.back(row) for row in rows]
+        except ValueError as fault:
+            raise self._fault(str(fault), table.name) from fault
+
+    def _compare(self, found: _Found | None, marked: Marked | None) -> None:
+        """The file beside its mark: a commit that was acknowledged must be there."""
+        number = 0 if found is None else found.number
+        if marked is None:
+            if number:
+                log.warning(
+                    "%s: there is no %s beside it: whether commit %s was its last cannot be told",
+                    self.path, self.mark_path.name, f"{number:,}",
+                )  # fmt: skip
+            return
+        if number < marked.number:
+            raise self._behind(number, marked)
+        if found is not None and number == marked.number:
+            if self._sealed(number, found.digests) != marked.seal:
+                raise self._fault(
+                    f"commit {number:,} is another one than {self.mark_path.name} knows"
+                )
+
+    def _behind(self, number: int | None, marked: Marked) -> StoreFault:
+        there = "it is not there" if number is None else f"it ends with commit {number:,}"
+        return StoreFault(
+            f"{self.path}: {there}, and {self.mark_path.name} knows that commit "
+            f"{marked.number:,} was acknowledged: the file or its log "
+            f"({self.path.name}-wal) is torn, or an older copy; put a whole copy back, or remove "
+            f"{self.mark_path.name} to go on with what is there: what came later is lost then, "
+            "and promises with it"
+        )
+
+    # -- writing
+
+    def _open(self, new: bool) -> None:
+        run = self._db.execute
+        # One process owns the file; a second node on it must fail, not mix in.
+        run("PRAGMA locking_mode = EXCLUSIVE")
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = FULL")
+        run("BEGIN IMMEDIATE")
+        if new:
+            for schema in (_META_SCHEMA, *(one.schema for one in self._durable.values())):
+                run(schema)
+            digests = [(_DIGEST + name, "0") for name in self._durable]
+            seal = ("seal", self._seal().hex())
+            self._db.executemany(_NOTE, [*self._wants.items(), ("commits", "0"), seal, *digests])
+        else:
+            query = f"SELECT value FROM {_META} WHERE name = 'commits'"
+            if run(query).fetchone() != (str(self._number),):
+                raise StoreFault(f"{self.path}: another process wrote to it just now")
+        run("COMMIT")
+        # What the reading connection left; the file is ours alone by now.
+        self.path.with_name(self.path.name + "-shm").unlink(missing_ok=True)
+
+    def _seal(self) -> bytes:
+        return self._sealed(self._number, self._digests)
+
+    def _sealed(self, number: int, digests: Mapping[str, int]) -> bytes:
+        """A row's digest has its table's name in it, so their sum stands for all tables."""
+        text = f"{self._wants['node']}\0{number}\0{sum(digests.values()) % DIGESTS:x}"
+        return blake2b(text.encode(), digest_size=DIGEST_BYTES).digest()
+
+    def tables(self) -> Mapping[str, list[Row]] | None:
+        """The durable tables as they were when the store was opened, to be taken once; None if
+        no tick was ever committed."""
+        tables, self._tables = self._tables, None
+        return tables
 
     def commit(self, tick: Tick) -> None:
         """Make a tick's changes last.  Raises StoreFault, and then nothing of them does."""
-        if not tick.durable and self._committed:
+        if not tick.durable and self._number:
             return
-        run = self._db.execute
+        number = self._number + 1
+        digests = dict(self._digests)
+        run, run_many = self._db.execute, self._db.executemany
         try:
             run("BEGIN IMMEDIATE")
+            notes = []
             for name, (removed, added) in tick.durable.items():
                 table = self._durable[name]
-                self._db.executemany(table.delete, map(table.out, removed))
-                self._db.executemany(table.insert, map(table.out, added))
-            run(f"INSERT OR REPLACE INTO {META} VALUES ('tick', ?)", (str(tick.number),))
+                change = 0
+                if removed:
+                    rows = list(map(table.out, removed))
+                    if run_many(table.delete, rows).rowcount != len(rows):
+                        raise self._fault("a row to be deleted is not there", name)
+                    change -= table.digest(rows)
+                if added:
+                    rows = list(map(table.out, added))
+                    run_many(table.insert, rows)
+                    change += table.digest(rows)
+                digests[name] = (digests[name] + change) % DIGESTS
+                notes.append((_DIGEST + name, f"{digests[name]:x}"))
+            seal = self._sealed(number, digests)
+            notes += [("commits", str(number)), ("seal", seal.hex())]
+            run_many(_NOTE, notes)
             run("COMMIT")
-        except sqlite3.Error as fault:
-            if self._db.in_transaction:
-                run("ROLLBACK")
+            self._mark.write(number, seal)
+        except (sqlite3.Error, OSError) as fault:
+            self._undo()
             raise self._fault(fault) from fault
-        self._committed = True
+        except StoreFault:
+            self._undo()
+            raise
+        self._number, self._digests = number, digests
+
+    def _undo(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+        self._mark.close()
 
 
-# ------------------------------------------------------- collections as tables
-
-
-def _sql_names(names: Sequence[str]) -> dict[str, str]:
-    """Their names in SQL, which takes no notice of case and keeps `sqlite_` to itself."""
-    taken: set[str] = set()
-    found: dict[str, str] = {}
-    for name in names:
-        sql = f"~{name}" if name.lower().startswith("sqlite_") else name
-        while sql.lower() in taken:
-            sql += "~"
-        taken.add(sql.lower())
-        found[name] = '"' + sql.replace('"', '""') + '"'
-    return found
-
-
-def _table(collection: ir.Collection, table: str, values: Values) -> _Table:
-    columns = tuple(_column(one.type, values) for one in collection.columns)
-    sql_names = _sql_names([one.name for one in collection.columns])
-    names = list(sql_names.values())
-    keys = [sql_names[one.name] for one in collection.columns if one.key]
-    if not keys and not any(isinstance(one.type, ir.Lattice) for one in collection.columns):
-        keys = names
-    parts = [
-        f"{name} {column.sql_type}".rstrip() for name, column in zip(names, columns, strict=True)
-    ]
-    if keys:
-        parts.append(f"PRIMARY KEY ({', '.join(keys)})")
-    matches = " AND ".join(f"{name} IS ?" for name in names)
-    return _Table(
-        collection.name,
-        f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(parts)})",
-        f"SELECT {', '.join(names)} FROM {table}",
-        f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})",
-        f"DELETE FROM {table} WHERE {matches}",
-        columns,
-    )
-
-
-_PLAIN: dict[str, str] = {
-    "int": "INTEGER",
-    "float": "REAL",
-    "str": "TEXT",
-    "Address": "TEXT",
-    "bytes": "BLOB",
-    "bool": "INTEGER",
-}
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _column(type_: ir.Type, values: Values) -> _Column:
-    plain: ir.Type = type_
-    if isinstance(type_, ir.Lattice) and type_.name in ("Max", "Min"):
-        plain = type_.args[0]  # their bottom, None, is SQL's NULL
-    if isinstance(plain, ir.Plain) and plain.name in _PLAIN:
-        return _Column(_PLAIN[plain.name], _same, _bool if plain.name == "bool" else _same)
-    conform = values.conform(type_)
-    return _Column(
-        "TEXT",
-        lambda value: json.dumps(_to_json(value), ensure_ascii=False, separators=(",", ":")),
-        lambda text: conform(_from_json(json.loads(text))),
-    )
-
-
-def _bool(value: int | None) -> bool | None:
-    return None if value is None else bool(value)
-
-
-def _to_json(value: object) -> object:
-    if isinstance(value, tuple):
-        return [_to_json(item) for item in value]
-    if isinstance(value, frozenset):
-        return {"set": [_to_json(item) for item in sorted(value, key=order_key)]}
-    if isinstance(value, bytes):
-        return {"bytes": value.hex()}
-    return value
-
-
-def _from_json(value: object) -> object:
-    if isinstance(value, dict):
-        if "set" in value:
-            return frozenset(map(_from_json, value["set"]))
-        return bytes.fromhex(value["bytes"])
-    if isinstance(value, list):
-        return tuple(map(_from_json, value))
-    return value
+def _checked(db: sqlite3.Connection, pragma: str) -> str:
+    """What SQLite's own check finds wrong; nothing if all is well."""
+    try:
+        found = [text for (text,) in db.execute(f"PRAGMA {pragma}")]
+    except sqlite3.OperationalError:
+        raise  # locked, or not to be read
+    except sqlite3.Error as fault:
+        return str(fault)
+    return "" if found == ["ok"] else "; ".join(found).replace("\n", " ")
