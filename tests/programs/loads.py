@@ -87,3 +87,46 @@ def commitments(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]
             yield at(veto, f"participant-{chance.randrange(2)}", "veto", tx)
         if chance.random() < 0.3:
             yield at(time + chance.randrange(MOMENT), chance.choice(NODES), "usurp", (number,))
+
+
+ACCOUNTS = {"keeper-0": "ab", "keeper-1": "cd", "keeper-2": "ef"}
+
+
+def transfers(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]:
+    """Between any two accounts, also one and the same, and now and then one that nobody keeps; of
+    more than there is, often."""
+    for number, time in enumerate(moments(chance, falls, 40)):
+        source, target = (chance.choice(sorted(ACCOUNTS)) for _ in range(2))
+        if chance.random() < 0.1:
+            target = "nobody-7"
+        yield at(
+            time, f"teller-{chance.randrange(2)}", "transfer",
+            (
+                number, source, chance.choice(ACCOUNTS[source]),
+                target, chance.choice(ACCOUNTS.get(target, "a")), chance.randint(1, 90),
+            ),
+        )  # fmt: skip
+    for number, time in enumerate(moments(chance, falls, 4), 1):
+        yield at(time, f"teller-{chance.randrange(2)}", "standing", (number,))
+
+
+def words(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]:
+    """Words said and wished for at submitters and replicas; some wishes lapse."""
+    for number, time in enumerate(moments(chance, falls, 60)):
+        node = chance.choice(("submitter-0", "submitter-1", "submitter-1", *REPLICAS))
+        word = (f"w{number}",)
+        if chance.random() < 0.5:
+            yield at(time, node, "say", word)
+            continue
+        yield at(time, node, "wish", word)
+        if chance.random() < 0.2:
+            yield at(time + chance.randrange(20 * MOMENT), node, "lapse", word)
+
+
+def words_and_usurpers(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]:
+    """The same where replicas have a leader, or take themselves for one."""
+    for one in words(chance, falls):
+        yield one
+        if chance.random() < 0.35:
+            when = one.time + chance.randrange(MOMENT)
+            yield at(when, chance.choice(REPLICAS), "usurp", (one.time,))
