@@ -45,8 +45,11 @@ def infer(system: System, verbose: bool = False) -> Inference:
     modes = {id: base(known, id) for id in system.nodes}
     first: dict[int, Case] = {}
     logs = known.lineage.logs
+    place = {id: number for number, id in enumerate(system.nodes)}
     for component in system.components:
-        units = [u for id in component for u in system.producers[id] if not _trusted(u, logs)]
+        # Not as a set has it: what a rule is found to do depends on what came before it.
+        ids = sorted(component, key=place.__getitem__)
+        units = [u for id in ids for u in system.producers[id] if not _trusted(u, logs)]
         again = bool(units)
         while again:
             again = False

@@ -123,7 +123,7 @@ APPLICATIONS = (
             "client.missed": FLAGGED,
             "storage.users": FLAGGED,
         },
-        {"lock_1": "overwrite", "lock_2": "overwrite", "grant_1": "choice", "grant_2": "latch"},
+        {"lock_1": "overwrite", "lock_2": "overwrite"},
         [
             ("client-0", "want", ("door",)),
             ("client-1", "want", ("door",)),

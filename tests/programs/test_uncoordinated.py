@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 
@@ -75,3 +76,12 @@ def test_it_runs_on_processes(application: Application) -> None:
 
     status = asyncio.run(asyncio.wait_for(run(), 60))
     assert set(status) == set(application.stage().nodes)
+
+
+def test_the_points_are_the_same_with_every_hash_seed() -> None:
+    def said(seed: str) -> str:
+        command = [sys.executable, "-m", "bloomish", "check", "bloomish.programs.first_come_lock"]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        return subprocess.run(command, capture_output=True, text=True, env=environment).stdout
+
+    assert len({said(str(seed)) for seed in range(4)}) == 1
