@@ -36,6 +36,7 @@ from bloomish.analysis.coordination.splice import (
     reading,
     replace_rules,
     role_of,
+    without_idle,
 )
 from bloomish.analysis.graph import System
 from bloomish.analysis.inference import Inference, infer
@@ -203,12 +204,13 @@ def _carry_out(
 ) -> Deployed:
     path = free_path(given, "order")
     entries = [_entry(system, role, node) for node in nodes]
-    deployed = embed(given, role, path, f"{ORDERING}:{log.keeper}", {"replica": role}, ORIGIN)
     outside = [(entry.collection, entry.from_outside) for entry in entries]
-    outbox = f"{ORDERING}:{log.outbox}"
-    sending = send_to_log(deployed, role, path, outside, outbox, ORIGIN)
-    deployed = _tell_submitters(sending.deployed, role, path, sending.submitters)
+    sending = send_to_log(given, role, path, outside, f"{ORDERING}:{log.outbox}", ORIGIN)
+    keeper = f"{ORDERING}:{log.keeper}" + ("Peer" if role in sending.submitters else "")
+    deployed = embed(sending.deployed, role, path, keeper, {"replica": role}, ORIGIN)
+    deployed = _tell_submitters(deployed, role, path, sending.submitters)
     deployed = _deliver(deployed, role, path, entries, sending)
+    deployed = without_idle(deployed, [entry.collection.wire for entry in entries])
     return _keep_state(deployed, role, path)
 
 
@@ -228,7 +230,7 @@ def _tell_submitters(
     node = ir.Var("node")
     columns = (ir.Column("node", ir.Plain("Address")),)
     collections, rules = [], []
-    for number, name in enumerate(submitters, 1):
+    for number, name in enumerate((name for name in submitters if name != role), 1):
         roster = f"{path}.from_{name}"
         collections.append(ir.Collection(roster, "roster", columns, role=name))
         rules.append(

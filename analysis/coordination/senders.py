@@ -25,7 +25,10 @@ ADDRESSED = "@"
 @dataclass(slots=True)
 class Sending:
     """Who submits, in which forms the commands of each entry come, and the rules that take
-    rows from outside, which alone go on reading the entries themselves."""
+    rows from outside, which alone go on reading the entries themselves.
+
+    The ordered role itself gets no outbox here: what keeps its log submits, too.
+    """
 
     deployed: Deployed
     submitters: list[str] = field(default_factory=list)
@@ -80,14 +83,15 @@ class _Role:
             return
         sending = self.sending
         sending.deployed = replace_rules(sending.deployed, self.name, self.changed)
-        sending.deployed = embed(
-            sending.deployed,
-            self.name,
-            self.path,
-            self.outbox,
-            {"replica": self.ordered},
-            self.origin,
-        )
+        if self.name != self.ordered:
+            sending.deployed = embed(
+                sending.deployed,
+                self.name,
+                self.path,
+                self.outbox,
+                {"replica": self.ordered},
+                self.origin,
+            )
         sending.deployed = add(sending.deployed, self.name, self.collections, self.rules)
         sending.submitters.append(self.name)
 

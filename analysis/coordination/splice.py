@@ -190,6 +190,20 @@ def reading(rule: ir.Rule, names: Mapping[str, str]) -> ir.Rule:
     return rule if body == rule.body else replace(rule, body=body)
 
 
+def without_idle(deployed: Deployed, wires: Iterable[str]) -> Deployed:
+    """No more channels of these names where no rule sends on them or reads them: what comes on
+    a channel that nobody sends on would come from outside."""
+    idle = frozenset(wires) - {""}
+    roles = []
+    for role in deployed.deployment.roles:
+        named = {rule.head for rule in role.program.rules}
+        for rule in role.program.rules:
+            named |= {part.collection for part in rule.body if isinstance(part, ir.Atom)}
+        kept = tuple(c for c in role.program.collections if c.wire not in idle or c.name in named)
+        roles.append(replace(role, program=replace(role.program, collections=kept)))
+    return replace(deployed, deployment=replace(deployed.deployment, roles=tuple(roles)))
+
+
 def free_path(deployed: Deployed, wanted: str) -> str:
     """A path that no collection of any role begins with: `wanted`, or with a number behind."""
     taken = {

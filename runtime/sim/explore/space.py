@@ -152,6 +152,14 @@ class Explorer:
             for one in inserts
             for row in one.rows
         )
+        inputs = {(member.node, c.name) for member, c in stage.collections("input")}
+        self.given = frozenset(
+            bag.number(numbers[one.node], one.collection, row)
+            for one in inserts
+            for row in one.rows
+            if (one.node, one.collection) in inputs
+        )
+        """What a host inserts: it comes once, a channel's messages may come again."""
         self._known: dict[State, int] = {}
         self._masks = [0] * len(made)
         self._masked = 0
@@ -359,7 +367,7 @@ class Explorer:
             yield Move(index, taken)
             if state.duplicates > 0:
                 for one in taken:
-                    if state.flying >> one & 1:
+                    if state.flying >> one & 1 and one not in self.given:
                         yield Move(index, taken, (one,))
         if state.crashes > 0:
             yield Move(index, (), crash=True)
