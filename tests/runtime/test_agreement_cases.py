@@ -169,3 +169,22 @@ def test_each_that_fails_fails_the_tick_if_all_else_agrees() -> None:
 
     for x_, y_ in ((0, 1), (2, 2), (1, 0), (1, 1)):
         assert differs(Ranging, {}, {"put": [(x_, y_)]}) == ""
+
+
+def test_a_row_is_found_by_a_sum_and_an_overflow_counts_where_all_else_agrees() -> None:
+    class Found(Program):
+        put = input(x=int, y=int)
+        kept = table(x=Key(int), y=int)
+        kept <= [(0, 1), (1, 2), (2, 3)]
+        next_ = scratch(x=int, y=int)
+        ring = scratch(x=int, y=int)
+        few = scratch(x=int)
+
+        next_(x, y) <= put(x, _) & kept(x + 1, y)
+        ring(x, y) <= put(x, _) & kept((x - 1) % 3, y) & kept(x * 2, _)
+        few(x) <= put(x, y) & kept(x * y, _) & (y < 3)
+
+    most = 2**63 - 1
+    assert differs(Found, {}, {"put": [(0, 1), (1, 2), (-1, 9), (5, 0)]}) == ""
+    for one in ((most, 1), (most, 9), (-most, 2), (-most, 3)):
+        assert differs(Found, {}, {"put": [(0, 1), one]}, {"put": [one]}) == "", one
