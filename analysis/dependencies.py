@@ -97,16 +97,25 @@ class Dependencies:
 
     # ------------------------------------------------------------ in a rule
 
-    def head_determined(self, unit: Unit, start: frozenset[int], level: Level) -> frozenset[int]:
-        """The head columns of one rule's rows that these head columns determine."""
+    def head_determined(
+        self,
+        unit: Unit,
+        start: frozenset[int],
+        level: Level,
+        settled: frozenset[int] = frozenset(),
+    ) -> frozenset[int]:
+        """The head columns of one rule's rows that these head columns determine.
+
+        The body atoms `settled`, by index, have the same rows in all ticks that matter.
+        """
         args = unit.rule.args
         if level is Level.RUN and self._one_node(unit, start):
             level = Level.NODE
         group = [i for i, arg in enumerate(args) if not isinstance(arg, ir.Aggregate)]
-        known = self.closure(unit, _given(args, start), level)
+        known = self.closure(unit, _given(args, start), level, settled)
         found = {i for i in group if i in start or self._is_known(args[i], known, level)}
         ranked = any(aggregate.name == "index" for _, aggregate in unit.aggregates)
-        if found >= set(group) and not ranked and self._same_groups(unit, level):
+        if found >= set(group) and not ranked and self._same_groups(unit, level, settled):
             found |= {i for i, _ in unit.aggregates}
         return frozenset(found) | start
 
@@ -116,21 +125,29 @@ class Dependencies:
         alone = self.system.closed and self.system.roles[unit.role].size == 1
         return by_address or alone
 
-    def _same_groups(self, unit: Unit, level: Level) -> bool:
+    def _same_groups(self, unit: Unit, level: Level, settled: frozenset[int]) -> bool:
         """An aggregate has one value per group in a tick; over a run only if nothing moves."""
         return level is Level.TICK or all(
-            not self.system.producers[use.node] and use.node not in self.system.asynchronous
+            use.index in settled
+            or (not self.system.producers[use.node] and use.node not in self.system.asynchronous)
             for use in unit.uses
         )
 
-    def closure(self, unit: Unit, known: Iterable[str], level: Level) -> frozenset[str]:
+    def closure(
+        self,
+        unit: Unit,
+        known: Iterable[str],
+        level: Level,
+        settled: frozenset[int] = frozenset(),
+    ) -> frozenset[str]:
         """All variables of the body that these determine."""
         names = set(known)
         grown = True
         while grown:
             before = len(names)
             for use in unit.positives:
-                names |= self._from_atom(use, names, level)
+                within = Level.TICK if use.index in settled else level
+                names |= self._from_atom(use, names, within)
             for condition in unit.conditions:
                 names |= self._from_condition(condition.test, names, level)
             grown = len(names) > before

@@ -97,6 +97,10 @@ def _reads_itself(system: System, units: Iterable[Unit]) -> bool:
 def evaluate(known: Known, unit: Unit, modes: dict[str, Mode], verbose: bool = False) -> Case:
     """One rule under all rules of inference."""
     case = Case(known, unit, modes, verbose)
+    decreed = known.contracts.mode(unit, modes)
+    if decreed is not None:
+        case.become(decreed, "R14", "what the module that it is part of answers for")
+        return case
     for refinement in REFINEMENTS:
         refinement(case)
     for transfer in TRANSFER:

@@ -141,8 +141,10 @@ class _Judge:
     def _guards(self, unit: Unit) -> tuple[str, ...]:
         """What the protocol that a rule belongs to declares as its guards."""
         found: list[str] = []
+        contracts = self.inference.known.contracts
         for guard in self.system.program(unit.role).guards:
-            if _within(unit.rule, guard.scope):
+            # What is handed to a module that seals it is not the module's own business.
+            if _within(unit.rule, guard.scope) and not contracts.gives(unit):
                 found.extend(guard.by)
         return tuple(dict.fromkeys(found))
 

@@ -57,14 +57,15 @@ def _sealed(sealed: Any) -> tuple[tuple[Collection, Collection], ...]:
     """`sealed={rows: complete}`, checked: every column of `complete` is one of `rows`."""
     if sealed is None:
         return ()
-    pairs = tuple(sealed.items()) if isinstance(sealed, Mapping) else ((sealed, None),)
-    for pair in pairs:
-        if not all(isinstance(one, Collection) for one in pair):
+    pairs: tuple[tuple[Any, Any], ...] = ((sealed, None),)
+    if isinstance(sealed, Mapping):
+        pairs = tuple(sealed.items())
+    for rows, complete in pairs:
+        if not (isinstance(rows, Collection) and isinstance(complete, Collection)):
             fail(
                 f"`sealed={sealed!r}` is not a mapping of collections",
                 "name the rows and what says that they are all there: `sealed={rows: complete}`",
             )
-        rows, complete = pair
         rows._needs_name()
         complete._needs_name()
         known = {column.name for column in rows.columns}

@@ -40,6 +40,7 @@ from bloomish.analysis.rules.refinements import (
     r11_seal,
     r12_same_message,
     r13_assumed,
+    r14_contract,
 )
 
 REFINEMENTS = (
@@ -55,6 +56,7 @@ REFINEMENTS = (
     r11_seal,
     r12_same_message,
     r13_assumed,
+    r14_contract,
 )
 
 TRANSFER = (

@@ -303,7 +303,7 @@ def t3_aggregate(case: Case) -> None:
     merging = rising and all(a.name in ("max", "min") for _, a in aggregates)
     number, aggregate = aggregates[0]
     name = f"{aggregate.name}()"
-    if case.is_excused("aggregate"):
+    if case.is_excused("settled") or case.is_excused("aggregate"):
         return
     if not rising and any(case.circular(use) for use in case.unit.positives):
         why = f"{name} counts on what this rule itself brings about"
@@ -337,6 +337,8 @@ def t12_choice(case: Case) -> None:
     if not choices or case.local or case.mode in (NONDET, CONST, DET, SEQ):
         return
     name = f"{choices[0].name}()"
+    if case.is_excused("settled"):
+        return
     if case.is_excused("choice"):
         case.become(FLUX, "R8", f"{name} with the incumbent among the candidates: Flux")
         return

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from bloomish import ir
+from bloomish.analysis.contracts import Contracts
 from bloomish.analysis.dependencies import Dependencies
 from bloomish.analysis.graph import MONITORS, Node, System, Unit, Use
 from bloomish.analysis.lattice_types import Cell, Typing, implicit_cells
@@ -24,10 +25,21 @@ class Known:
         self.dependencies = Dependencies(system)
         self.lineage = Lineage(system, self.dependencies)
         self.seals = Seals(system)
+        self.contracts = Contracts(system)
         self.cell_modes: dict[str, Mode] = {}
         """What views of aggregates are, read through thresholds alone."""
         self._typings: dict[tuple[int, frozenset[str]], Typing | None] = {}
         self._with_cells: dict[int, tuple[str, ...] | None] = {}
+
+    def reveals(self, unit: Unit, use: Use, modes: Mapping[str, Mode]) -> bool:
+        """Whether a rule looks at a cell of this atom otherwise than as it ascends."""
+        typing = self.typing(unit, modes)
+        return typing is not None and (
+            use.index in typing.reveals
+            or any(
+                cell.use.index == use.index and cell.kept is Kept.PLAIN for cell in typing.cells()
+            )
+        )
 
     def typing(self, unit: Unit, modes: Mapping[str, Mode]) -> Typing | None:
         """None where no lattice column is in sight."""
@@ -148,7 +160,7 @@ class Case:
         """What acting on something unsettled is called here (T5)."""
         if self.timed:
             return PointKind.CLOCK
-        if self.is_send:
+        if self.is_send or self.is_given:
             return PointKind.EXPORT
         if self.head.kind == "output":
             return PointKind.FINAL_OUTPUT
@@ -163,6 +175,11 @@ class Case:
     def clock_terms(self) -> tuple[str, ...]:
         """`now()`, `random()`, `tick_number()`, as far as the rule mentions them."""
         return self.known.lineage.clocks(self.unit)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the rule hands rows to a module that seals them: they leave for good."""
+        return self.known.contracts.gives(self.unit)
 
     def cells_of(self, use: Use) -> list[Cell]:
         return [cell for cell in self.cells if cell.use.index == use.index]

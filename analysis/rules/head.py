@@ -23,7 +23,7 @@ def t5_irreversible(case: Case) -> None:
         return
     if mode is FLUX:
         name = _unsettled(case)
-        if case.is_send:
+        if case.is_send or case.is_given:
             why = f"{name} may be taken back after it was sent"
         elif case.head.kind == "output":
             why = f"{name} may be taken back after it was handed out"

@@ -1,4 +1,4 @@
-"""Refinements that remove false alarms: R1 to R13 of ANALYSIS 4.8.
+"""Refinements that remove false alarms: R1 to R13 of ANALYSIS 4.8, and R14, which trusts seals.
 
 Each excuses something before the transfer rules run; R2 comes after the body.
 A refinement looks at modes, which only ever rise in the fixpoint: an excuse
@@ -10,8 +10,9 @@ from __future__ import annotations
 from bloomish import ir
 from bloomish.analysis.dependencies import Level
 from bloomish.analysis.graph import Unit, Use
+from bloomish.analysis.ground import Leaf, Walk
 from bloomish.analysis.lattice_types import aggregate_rises
-from bloomish.analysis.modes import CONST, DET, EVENT, FLUX, GROW, LASTING
+from bloomish.analysis.modes import CONST, DET, EVENT, FLUX, GROW, LASTING, NONDET, Mode
 from bloomish.analysis.polarity import Kept
 from bloomish.analysis.rules.case import Case
 
@@ -425,6 +426,87 @@ def r13_assumed(case: Case) -> None:
             if use.node == node and case.unit.aggregates and _grouped(case, use, assumption.key):
                 case.excuse("aggregate", "R13", _vouched(assumption))
                 case.excuse("choice", "R13", _vouched(assumption))
+
+
+def r14_contract(case: Case) -> None:
+    """R14: a rule that waits for `complete(k)` of a module that declares `sealed={rows:
+    complete}` asks for what is settled, as far as that rests on rows of `k` alone: absence
+    and totals are then final, like those of a constant.  Source: ANALYSIS 4.6, `q_sealed`.
+    """
+    contracts, unit = case.known.contracts, case.unit
+    guards = [use for use in unit.positives if use.node in contracts.by_complete]
+    if not guards or contracts.scope(unit) is not None:
+        return
+    settled = {use.index for use in guards}
+    for use in unit.uses:
+        if use in guards or (case.modes[use.node] is CONST):
+            continue
+        level = _settled(case, guards, use)
+        if level is CONST and use.atom.negated:
+            case.excuse(("negation", use.index), "R14", f"all of {use.atom.collection} is there")
+        elif level is not None and not use.atom.negated:
+            case.effective[use.index] = level
+            if level is CONST:
+                case.note("R14", f"all of {use.atom.collection} is there")
+        if level is CONST:
+            settled.add(use.index)
+    if all(use.index in settled or case.modes[use.node] is CONST for use in unit.uses):
+        case.excuse("settled", "R14", "it asks for what is complete alone")
+    if _answers_once(case, frozenset(settled)):
+        case.excuse("key", "R14", "what is complete has one answer per key")
+
+
+def _settled(case: Case, guards: list[Use], use: Use) -> Mode | None:
+    """What an atom is where the guards hold: Const if all that it rests on is complete, Grow
+    if only what more rows add to is not, None if more may take back."""
+    contracts, modes = case.known.contracts, case.modes
+
+    def is_leaf(node: str) -> bool:
+        kind = case.system.nodes[node].kind
+        sealed = node in contracts.by_rows or node in contracts.by_complete
+        return sealed or kind in ("channel", "input")
+
+    walk = Walk(
+        case.system,
+        modes,
+        is_leaf,
+        lambda unit, other: case.known.reveals(unit, other, modes),
+        case.known.lineage.clocks,
+    )
+    ground = walk.question(case.unit, (use,))
+    if ground.obstacles or modes[use.node] is NONDET:
+        return None
+    level = CONST
+    for leaf in ground.leaves:
+        if not any(_covers_leaf(case, guard, leaf) for guard in guards):
+            if leaf.strict or modes[leaf.node] not in LASTING:
+                return None
+            level = GROW
+    return level
+
+
+def _answers_once(case: Case, settled: frozenset[int]) -> bool:
+    """Whether all rows that the rule ever derives have one value per key, and come by this
+    rule alone."""
+    keys = frozenset(case.head.keys)
+    found = case.known.dependencies.head_determined(case.unit, keys, Level.NODE, settled)
+    alone = len(case.system.producers[case.head.id]) == 1 and not _facts_at(case)
+    return alone and bool(keys) and found >= frozenset(case.head.plain_values)
+
+
+def _covers_leaf(case: Case, guard: Use, leaf: Leaf) -> bool:
+    """Whether a guard says that the partition that is asked of a collection is complete."""
+    contract = case.known.contracts.by_complete[guard.node]
+    fixed = dict(leaf.fixed)
+    if leaf.node == contract.rows:
+        columns = contract.columns
+    elif leaf.node == contract.complete:
+        columns = tuple((at, at) for at, _ in contract.columns)
+    else:
+        return False
+    return case.modes[leaf.node] in LASTING and all(
+        fixed.get(of) == guard.atom.args[at] for at, of in columns
+    )
 
 
 def _vouched(assumption: ir.Assume) -> str:
