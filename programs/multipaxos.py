@@ -1,4 +1,4 @@
-"""Multi-Paxos: a replicated log, and a key-value store whose replicas apply it slot by slot.
+"""Multi-Paxos: a replicated log, and a key-value store whose replicas apply it one by one.
 
 Sources: Lamport, "Paxos Made Simple" (2001), section 3; van Renesse, Altinbuken, "Paxos Made
 Moderately Complex" (Computing Surveys 2015); client sessions after Ongaro, "Consensus: Bridging
@@ -6,16 +6,20 @@ Theory and Practice" (2014), section 6.3.
 
 - One ballot covers all slots.  A leader asks once for promises of all slots that it has not
   applied, and proposes again, in every slot, the vote of the highest ballot; a slot below one that
-  is voted for, in which nobody has voted, gets a no-op.  From then on a command costs one round
-  trip.
-- All commands that reach the leader in one tick get slots in a row and leave in one frame
-  (batching), and slots do not wait for each other (pipelining).
-- A replica applies one slot per tick.
+  is voted for, in which nobody has voted, gets a no-op.  From then on a batch of commands costs one
+  round trip.
+- A slot holds a batch: all commands that have reached the leader when it opens the slot, which it
+  does while it is less than `WINDOW` slots ahead of what it has applied.  So slots do not wait for
+  each other (pipelining), and yet under load commands gather; and who applies is not overrun.
+- A replica applies one command per tick, by a cursor in the batch.
 - With every beat of the detector a replica says how far it has come.  Who is behind asks for what
   it lacks and gets entries of the log or, where these are gone, an image of the state.
 - Votes and entries are deleted below the *floor*: what every replica that is not suspected has
   applied.  An acceptor promises nothing to a leader that would need what it has deleted; that
   leader has to catch up first.  So a wrong suspicion costs an image, and nothing else.
+
+A batch costs 3(n - 1) messages among n replicas: `accept`, `voted` and `decide`, to or from each
+that does not lead; a leader's own vote is no message.
 
 Safe with any loss, repetition, order and delay, any crash and restart; live when a majority is up
 and hears each other.  Lost disks are not survived.
@@ -23,25 +27,29 @@ and hears each other.  Lost disks are not survived.
 
 from bloomish import (
     Address, Any, Cluster, Key, Lex, MapUnion, Max, Program, SetUnion, _, argmax, channel, collect,
-    count, each, either, function, here, index, input, max_, min_, notin, output, protocol, roster,
-    scratch, size, table, use, variables,
+    count, each, either, field, function, here, index, input, max_, min_, notin, output, protocol,
+    roster, scratch, size, table, use, variables,
 )
 from bloomish.programs.failure_detector import FailureDetector
 
-acceptor, acceptors, ballot, best, cast, command, first, floor_, higher, leader = variables(
-    "acceptor acceptors ballot best cast command first floor_ higher leader"
+acceptor, acceptors, ballot, base, batch, best, cast, command, commands, end = variables(
+    "acceptor acceptors ballot base batch best cast command commands end"
 )
-mine, parts, rank, replica, row, slot, votes = variables(
-    "mine parts rank replica row slot votes"
+first, floor_, higher, leader, mine, parts, reached, replica, row, slot = variables(
+    "first floor_ higher leader mine parts reached replica row slot"
 )
-a, b, client, done, key, number, ok, op, passed_on, session, value = variables(
-    "a b client done key number ok op passed_on session value"
+a, b, client, done, key, number, ok, op, passed_on, session, value, votes = variables(
+    "a b client done key number ok op passed_on session value votes"
 )
 
 NEVER = (0, "")
 """The ballot of a vote that was never cast."""
-NO_OP = ()
-AT_ONCE = 1000
+Batch = (int, Any)
+"""How many commands, and the tuple of them."""
+NO_OP = (0, ())
+WINDOW = 2
+"""Slots from the one that is applied on which may be open at once."""
+AT_ONCE = 100
 """Entries that one request for what is lacking brings."""
 
 
@@ -53,7 +61,7 @@ def above(ballot: tuple[int, Address], node: Address) -> tuple[int, Address]:
 
 @function
 def gaps(
-    votes: MapUnion(int, Lex(Max((int, Address)), Max(Any))), first: int
+    votes: MapUnion(int, Lex(Max((int, Address)), Max(Batch))), first: int
 ) -> SetUnion(int):
     """Slots from the first on in which nobody has voted, below one in which somebody has."""
     voted = dict(votes)
@@ -61,7 +69,7 @@ def gaps(
 
 
 @function
-def after(votes: MapUnion(int, Lex(Max((int, Address)), Max(Any))), first: int) -> int:
+def after(votes: MapUnion(int, Lex(Max((int, Address)), Max(Batch))), first: int) -> int:
     """The first slot above all that were voted for."""
     known: dict[int, Any] = dict(votes)
     return max(first, max(known) + 1)
@@ -75,42 +83,45 @@ class MultiPaxos(Program):
     prepare = channel(to=Address, ballot=(int, Address), leader=Address, first=int)
     promise = channel(
         to=Address, ballot=(int, Address), acceptor=Address,
-        votes=MapUnion(int, Lex(Max((int, Address)), Max(Any))),
+        votes=MapUnion(int, Lex(Max((int, Address)), Max(Batch))),
     )
-    accept = channel(to=Address, ballot=(int, Address), leader=Address, slot=int, command=Any)
+    accept = channel(to=Address, ballot=(int, Address), leader=Address, slot=int, batch=Batch)
     voted = channel(to=Address, ballot=(int, Address), slot=int, acceptor=Address)
     overtaken = channel(to=Address, ballot=(int, Address))
     decide = channel(to=Address, ballot=(int, Address), slot=int)
 
     progress = channel(to=Address, replica=Address, slot=int)
     fetch = channel(to=Address, replica=Address, first=int)
-    entry = channel(to=Address, slot=int, command=Any)
-    image = channel(to=Address, slot=int, parts=Any)
+    entry = channel(to=Address, slot=int, batch=Batch)
+    image = channel(to=Address, reached=(int, int, int), parts=Any)
 
 
 class Log(MultiPaxos):
-    """The log.  Who embeds or inherits it derives `propose` (every row gets a slot), reads `apply`,
-    and for images derives `part` from its state when `imaged` and takes `installed` as its state.
+    """The log.  Who embeds or inherits it derives `propose` (heeded at the leader), reads `apply`
+    (one command per tick, numbered from 1 and without gaps), and for images derives `part` from its
+    state when `imaged` and takes `installed` as its state; in neither tick is a command applied.
     """
 
-    protocol(by=("ballot order", "majorities meet", "one slot per tick"))
+    protocol(by=("ballot order", "majorities meet", "one command per tick"))
 
     detector = use(FailureDetector)
     detector.told(replica) <= MultiPaxos.replicas(replica)
     detector.watched(replica) <= MultiPaxos.replicas(replica)
 
     propose = scratch(command=Any)
-    apply = scratch(slot=int, command=Any)
+    apply = scratch(number=int, command=Any)
 
     promised = table(ballot=Max((int, Address)), durable=True)
-    vote = table(slot=Key(int), vote=Lex(Max((int, Address)), Max(Any)), durable=True)
-    log = table(slot=Key(int), command=Any, durable=True)       # what is decided
-    applied = table(slot=Max(int), durable=True)                # the slot to be applied next
+    vote = table(slot=Key(int), vote=Lex(Max((int, Address)), Max(Batch)), durable=True)
+    log = table(slot=Key(int), batch=Batch, durable=True)       # what is decided
+    applied = table(number=Max(int), durable=True)              # the command to be applied next
+    current = table(slot=Max(int), base=Max(int), durable=True) # its slot, and that one's first
     floor = table(slot=Max(int), durable=True)                  # below it all is deleted
 
     promised <= [(NEVER,)]
     vote <= [(0, (NEVER, NO_OP))]       # so that a promise has at least one row
     applied <= [(1,)]
+    current <= [(1, 1)]
     floor <= [(1,)]
 
     # --- the acceptor: as in single-decree Paxos, with one promise for all slots
@@ -118,8 +129,8 @@ class Log(MultiPaxos):
     promised(ballot) <= MultiPaxos.prepare(_, ballot, _, _)
     promised(ballot) <= MultiPaxos.accept(_, ballot, _, _, _)
     promised(ballot) <= MultiPaxos.overtaken(_, ballot)
-    vote(slot, (ballot, command)) <= (
-        MultiPaxos.accept(_, ballot, _, slot, command) & promised(ballot)
+    vote(slot, (ballot, batch)) <= (
+        MultiPaxos.accept(_, ballot, _, slot, batch) & promised(ballot)
         & floor(first) & (slot >= first)
     )
     MultiPaxos.promise(leader, ballot, here, {slot: cast}) <~ (
@@ -145,14 +156,14 @@ class Log(MultiPaxos):
     leading = scratch(ballot=(int, Address))
     promises = table(
         ballot=Key((int, Address)), acceptors=SetUnion(Address),
-        votes=MapUnion(int, Lex(Max((int, Address)), Max(Any))),
+        votes=MapUnion(int, Lex(Max((int, Address)), Max(Batch))),
     )
     won = scratch(
-        ballot=Key((int, Address)), votes=MapUnion(int, Lex(Max((int, Address)), Max(Any)))
+        ballot=Key((int, Address)), votes=MapUnion(int, Lex(Max((int, Address)), Max(Batch)))
     )
     established = table(ballot=(int, Address))
-    free = table(ballot=Key((int, Address)), slot=int)          # the next slot for a command
-    proposal = table(ballot=Key((int, Address)), slot=Key(int), command=Any)
+    free = table(ballot=Key((int, Address)), slot=int)          # the next slot for a batch
+    proposal = table(ballot=Key((int, Address)), slot=Key(int), batch=Batch)
 
     campaign(above(ballot, here)) <+ (
         detector.leader(here) & promised(ballot) & notin(campaign(ballot))
@@ -161,7 +172,7 @@ class Log(MultiPaxos):
     leading(ballot) <= detector.leader(here) & campaign(ballot) & promised(ballot)
 
     MultiPaxos.prepare(replica, ballot, here, first) <~ (
-        leading(ballot) & notin(established(ballot)) & applied(first)
+        leading(ballot) & notin(established(ballot)) & current(first, _)
         & MultiPaxos.replicas(replica)
     )
     promises(ballot, {acceptor}, votes) <= (
@@ -172,59 +183,71 @@ class Log(MultiPaxos):
         & (size(acceptors) > size(MultiPaxos.replicas) / 2)
     )
     established(ballot) <+ won(ballot, _)
-    free(ballot, after(votes, first)) <+ won(ballot, votes) & applied(first)
+    free(ballot, after(votes, first)) <+ won(ballot, votes) & current(first, _)
     proposal(ballot, slot, best.value()) <+ (
-        won(ballot, votes) & applied(first) & each(slot, best, votes) & (slot >= first)
+        won(ballot, votes) & current(first, _) & each(slot, best, votes) & (slot >= first)
     )
     proposal(ballot, slot, NO_OP) <+ (
-        won(ballot, votes) & applied(first) & each(slot, gaps(votes, first))
+        won(ballot, votes) & current(first, _) & each(slot, gaps(votes, first))
     )
 
-    # --- commands: slots in a row for all that a tick brings
+    # --- commands: what waits when a slot is open shares it
 
     ready = scratch(ballot=(int, Address))
-    ranked = scratch(rank=int, command=Any)
-    counted = scratch(count=int)
+    queue = table(command=Any)
+    opened = scratch(ballot=Key((int, Address)), slot=int)
+    gathered = scratch(count=int, commands=Any)
 
     ready(ballot) <= leading(ballot) & established(ballot)
-    ranked(index(command), command) <= propose(command)
-    counted(count()) <= propose(_)
-    proposal(ballot, slot + rank, command) <= (
-        ready(ballot) & free(ballot, slot) & ranked(rank, command)
+    opened(ballot, slot) <= (
+        ready(ballot) & free(ballot, slot) & current(first, _) & (slot < first + WINDOW)
     )
-    free(ballot, slot + rank) <+- ready(ballot) & free(ballot, slot) & counted(rank)
+    queue(command) <= propose(command) & leading(_)
+    gathered(count(), collect(command)) <= queue(command) & opened(_, _)
+    proposal(ballot, slot, (end, commands)) <= opened(ballot, slot) & gathered(end, commands)
+    free(ballot, slot + 1) <+- opened(ballot, slot) & gathered(_, _)
+    queue(command) <- queue(command) & opened(_, _)
+    queue(command) <- queue(command) & notin(leading(_))
 
-    MultiPaxos.accept(replica, ballot, here, slot, command) <~ (
-        leading(ballot) & proposal(ballot, slot, command) & MultiPaxos.replicas(replica)
+    vote(slot, (ballot, batch)) <= (
+        leading(ballot) & proposal(ballot, slot, batch) & floor(first) & (slot >= first)
+    )
+    MultiPaxos.accept(replica, ballot, here, slot, batch) <~ (
+        leading(ballot) & proposal(ballot, slot, batch) & MultiPaxos.replicas(replica)
+        & (replica != here)
     )
 
-    # --- decisions: a majority has voted in one ballot; the others know the command from their vote
+    # --- decisions: a majority has voted in one ballot; the others know the batch from their vote
 
     tally = table(ballot=Key((int, Address)), slot=Key(int), acceptors=SetUnion(Address))
-    decided = scratch(ballot=(int, Address), slot=int, command=Any)
+    learned = scratch(slot=int, batch=Batch)
+    decided = scratch(ballot=(int, Address), slot=int, batch=Batch)
 
+    tally(ballot, slot, {here}) <= leading(ballot) & proposal(ballot, slot, _)
     tally(ballot, slot, {acceptor}) <= (
         MultiPaxos.voted(_, ballot, slot, acceptor) & proposal(ballot, slot, _)
     )
-    decided(ballot, slot, command) <= (
+    decided(ballot, slot, batch) <= (
         tally(ballot, slot, acceptors) & (size(acceptors) > size(MultiPaxos.replicas) / 2)
-        & proposal(ballot, slot, command) & notin(log(slot, _))
+        & proposal(ballot, slot, batch) & notin(log(slot, _))
     )
-    log(slot, command) <+ decided(_, slot, command)
+    learned(slot, batch) <= decided(_, slot, batch)
     MultiPaxos.decide(replica, ballot, slot) <~ (
         decided(ballot, slot, _) & MultiPaxos.replicas(replica) & (replica != here)
     )
-    log(slot, cast.value()) <+ (
+    learned(slot, cast.value()) <= (
         MultiPaxos.decide(_, ballot, slot) & vote(slot, cast) & (cast.version() >= ballot)
-        & applied(first) & (slot >= first) & notin(log(slot, _))
+    )
+    log(slot, batch) <+ (
+        learned(slot, batch) & current(first, _) & (slot >= first) & notin(log(slot, _))
     )
 
     # --- what is over is deleted
 
-    proposal(ballot, slot, command) <- proposal(ballot, slot, command) & log(slot, _)
+    proposal(ballot, slot, batch) <- proposal(ballot, slot, batch) & log(slot, _)
     tally(ballot, slot, acceptors) <- tally(ballot, slot, acceptors) & log(slot, _)
-    proposal(ballot, slot, command) <- (
-        proposal(ballot, slot, command) & campaign(mine) & (ballot != mine)
+    proposal(ballot, slot, batch) <- (
+        proposal(ballot, slot, batch) & campaign(mine) & (ballot != mine)
     )
     tally(ballot, slot, acceptors) <- (
         tally(ballot, slot, acceptors) & campaign(mine) & (ballot != mine)
@@ -238,49 +261,71 @@ class Log(MultiPaxos):
     established(ballot) <- established(ballot) & campaign(mine) & (ballot != mine)
     free(ballot, slot) <- free(ballot, slot) & campaign(mine) & (ballot != mine)
 
-    # --- one slot per tick
+    # --- one command per tick
 
-    installed = scratch(slot=int, parts=Any)
-    apply(slot, command) <= applied(slot) & log(slot, command) & notin(installed(_, _))
-    applied(slot + 1) <+ apply(slot, _)
+    step = scratch(on=bool)
+    imaged = scratch(replica=Address)
+    installed = scratch(number=int, parts=Any)
+    due = scratch(slot=int, base=int, end=int)
+    line = scratch(base=int, rank=int, command=Any)
+
+    due(slot, base, base + field(batch, 0, int)) <= current(slot, base) & log(slot, batch)
+    line(base, index(command), command) <= (
+        current(slot, base) & log(slot, batch) & each(command, field(batch, 1, Any))
+    )
+    apply(number, command) <= (
+        step(_) & applied(number) & due(_, base, _) & line(base, number - base, command)
+        & notin(imaged(_)) & notin(installed(_, _))
+    )
+    applied(number + 1) <+ apply(number, _)
+    current(slot + 1, end) <+ apply(number, _) & due(slot, _, end) & (number + 1 == end)
+    current(slot + 1, end) <+ due(slot, end, end)
+
+    # A step is an event: what follows from it is gone after the tick and need not be maintained.
+    step(True) <+ learned(_, _)
+    step(True) <+ apply(_, _)
+    step(True) <= detector.beat(_)
 
     # --- catching up
 
     heard = table(replica=Key(Address), slot=Max(int))
     silent = scratch(replica=Address)
     stable = scratch(slot=int)
-    imaged = scratch(replica=Address)
     part = scratch(row=Any)
     whole = scratch(parts=Any)
-    arrived = scratch(slot=int, parts=Any)
+    arrived = scratch(reached=(int, int, int), parts=Any)
 
     MultiPaxos.progress(replica, here, slot) <~ (
-        detector.beat(_) & applied(slot) & MultiPaxos.replicas(replica) & (replica != here)
+        detector.beat(_) & current(slot, _) & MultiPaxos.replicas(replica) & (replica != here)
     )
     heard(replica, slot) <= MultiPaxos.progress(_, replica, slot)
-    heard(here, slot) <= applied(slot)
+    heard(here, slot) <= current(slot, _)
 
     MultiPaxos.fetch(replica, here, first) <~ (
-        MultiPaxos.progress(_, replica, slot) & applied(first) & (slot > first)
+        MultiPaxos.progress(_, replica, slot) & current(first, _) & (slot > first)
         & notin(log(first, _))
     )
-    MultiPaxos.entry(replica, slot, command) <~ (
+    MultiPaxos.entry(replica, slot, batch) <~ (
         MultiPaxos.fetch(_, replica, first) & floor(floor_) & (first >= floor_)
-        & log(slot, command) & (slot >= first) & (slot < first + AT_ONCE)
+        & log(slot, batch) & (slot >= first) & (slot < first + AT_ONCE)
     )
-    log(slot, command) <+ (
-        MultiPaxos.entry(_, slot, command) & applied(first) & (slot >= first)
-        & notin(log(slot, _))
-    )
+    learned(slot, batch) <= MultiPaxos.entry(_, slot, batch)
 
     imaged(replica) <= MultiPaxos.fetch(_, replica, first) & floor(floor_) & (first < floor_)
     part(("",)) <= imaged(_)            # an empty state has an image too
     whole(collect(row)) <= part(row)
-    MultiPaxos.image(replica, slot, parts) <~ imaged(replica) & applied(slot) & whole(parts)
-    arrived(max_(slot), argmax(parts, by=slot)) <= MultiPaxos.image(_, slot, parts)
-    installed(slot, parts) <= arrived(slot, parts) & applied(first) & (slot > first)
-    applied(slot) <+ installed(slot, _)
-    floor(slot) <+ installed(slot, _)
+    MultiPaxos.image(replica, (number, slot, base), parts) <~ (
+        imaged(replica) & applied(number) & current(slot, base) & whole(parts)
+    )
+    arrived(max_(reached), argmax(parts, by=reached)) <= MultiPaxos.image(_, reached, parts)
+    installed(field(reached, 0, int), parts) <= (
+        arrived(reached, parts) & applied(number) & (field(reached, 0, int) > number)
+    )
+    applied(number) <+ installed(number, _)
+    current(field(reached, 1, int), field(reached, 2, int)) <+ (
+        installed(_, _) & arrived(reached, _)
+    )
+    floor(field(reached, 1, int)) <+ installed(_, _) & arrived(reached, _)
 
     # --- truncation
 
@@ -291,8 +336,8 @@ class Log(MultiPaxos):
         heard(replica, slot) & notin(detector.suspect(replica)) & notin(silent(_))
     )
     floor(slot) <+ detector.beat(_) & stable(slot)
-    log(slot, command) <- (
-        detector.beat(_) & floor(first) & log(slot, command) & (slot < first)
+    log(slot, batch) <- (
+        detector.beat(_) & floor(first) & log(slot, batch) & (slot < first)
     )
     vote(slot, cast) <- (
         detector.beat(_) & floor(first) & vote(slot, cast) & (slot < first) & (slot > 0)
@@ -300,24 +345,6 @@ class Log(MultiPaxos):
 
 
 # ------------------------------------------------------------------ a store on top
-
-
-@function
-def text_of(command: Any, place: int) -> str:
-    """A column of a command, or of a row of an image."""
-    return str(command[place])
-
-
-@function
-def number_of(command: Any, place: int) -> int:
-    """The same for numbers."""
-    return int(command[place])
-
-
-@function
-def truth_of(command: Any, place: int) -> bool:
-    """The same for truth values."""
-    return bool(command[place])
 
 
 class Store(Program):
@@ -338,7 +365,7 @@ class Replica(Log, Store):
     """Executes every command of a session once, however often it is sent and wherever it stands in
     the log; the numbers of a session ascend, and one of them is under way at a time."""
 
-    protocol(by=("the log", "one slot per tick", "numbers of sessions"))
+    protocol(by=("the log", "one command per tick", "numbers of sessions"))
 
     clients = roster("client")
     Log.detector.told(client) <= clients(client)
@@ -377,9 +404,10 @@ class Replica(Log, Store):
     # --- out of the log
 
     next_call(
-        text_of(command, 0), number_of(command, 1), number_of(command, 2), text_of(command, 3),
-        text_of(command, 4), text_of(command, 5), text_of(command, 6),
-    ) <= Log.apply(_, command) & (command != NO_OP)
+        field(command, 0, Address), field(command, 1, int), field(command, 2, int),
+        field(command, 3, str), field(command, 4, str), field(command, 5, str),
+        field(command, 6, str),
+    ) <= Log.apply(_, command)
     executed(client, session, number) <= (
         next_call(client, session, number, _, _, _, _)
         & sessions(client, session, done, _, _) & (done >= number)
@@ -417,12 +445,13 @@ class Replica(Log, Store):
     sessions(client, session, number, ok, value) <- (
         Log.installed(_, _) & sessions(client, session, number, ok, value)
     )
-    store(text_of(row, 1), text_of(row, 2)) <+ (
-        Log.installed(_, parts) & each(row, parts) & (text_of(row, 0) == "store")
+    store(field(row, 1, str), field(row, 2, str)) <+ (
+        Log.installed(_, parts) & each(row, parts) & (field(row, 0, str) == "store")
     )
     sessions(
-        text_of(row, 1), number_of(row, 2), number_of(row, 3), truth_of(row, 4), text_of(row, 5)
-    ) <+ Log.installed(_, parts) & each(row, parts) & (text_of(row, 0) == "sessions")
+        field(row, 1, Address), field(row, 2, int), field(row, 3, int), field(row, 4, bool),
+        field(row, 5, str),
+    ) <+ Log.installed(_, parts) & each(row, parts) & (field(row, 0, str) == "sessions")
 
 
 class Client(Store):

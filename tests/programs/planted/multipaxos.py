@@ -4,7 +4,7 @@ from tests.programs.planted import Bug
 
 PROGRAM = "multipaxos"
 PROMISED = "promised = table(ballot=Max((int, Address)), durable=True)"
-VOTE = "vote = table(slot=Key(int), vote=Lex(Max((int, Address)), Max(Any)), durable=True)"
+VOTE = "vote = table(slot=Key(int), vote=Lex(Max((int, Address)), Max(Batch)), durable=True)"
 EXECUTED = "        & notin(executed(client, session, number))\n"
 LOST = "    # --- out of the log\n"
 
