@@ -45,6 +45,7 @@ from bloomish.analysis.result import Point, Report
 from bloomish.analysis.verdict import conclude
 
 ORDERING = "bloomish.programs.ordering"
+CONTRACT = "bloomish.programs.ordering_contract"
 ORIGIN = "coordination: order"
 
 
@@ -61,6 +62,7 @@ class Entry:
 class Log:
     """What keeps the log of a role's nodes, and who submits to it how."""
 
+    module: str
     keeper: str
     outbox: str
     mechanism: Mechanism
@@ -74,29 +76,25 @@ def log_for(nodes: int, contract: bool) -> Log:
     `contract`: the log as its contract has it, numbered by one node, which is
     what an explorer can go through.
     """
-    if nodes == 1:
-        price = Price(
-            2,
-            "2: submission and acknowledgement",
-            1,
-            "everything, while the one node is down",
-        )
-        return Log("Sequenced", "Outbox", "local order", price, "one log at the one node")
-    if contract:
-        price = Price(
-            2 + 2 * (nodes - 1), "2 + 2(n - 1)", 1.5, "everything, while the first node is down"
-        )
-        return Log("Sequenced", "Outbox", "consensus", price, "one log, numbered by the first node")
-    price = Price(
+    minority = (nodes - 1) // 2
+    alone = Price(
+        2, "2: submission and acknowledgement", 1, "everything, while the one node is down"
+    )
+    several = Price(
         2 + 3 * (nodes - 1),
-        "2 + 3(n - 1): submission and acknowledgement, accept, vote and decision per node",
+        "2 + 3(n - 1): submission, acknowledgement; accept, vote, decision for each other node",
         2,
-        f"nothing, while no more than {(nodes - 1) // 2} of {nodes} nodes are down; "
-        "else all writes and reads of this state, until a majority is back",
+        f"nothing, while no more than {minority} of {nodes} nodes are down; beyond that all that "
+        "reads or writes this state, until a majority is back",
     )
-    return Log(
-        "Replicated", "DetectingOutbox", "consensus", price, f"a Multi-Paxos log, {nodes} replicas"
-    )
+    mechanism: Mechanism = "local order" if nodes == 1 else "consensus"
+    price = alone if nodes == 1 else several
+    if contract:
+        return Log(CONTRACT, "Agreed", "AgreedOutbox", mechanism, price, "one log, by its contract")
+    if nodes == 1:
+        return Log(ORDERING, "Sequenced", "Outbox", mechanism, price, "one log, at the one node")
+    what = f"one log of Multi-Paxos, {nodes} replicas"
+    return Log(ORDERING, "Replicated", "DetectingOutbox", mechanism, price, what)
 
 
 def orders(
@@ -205,8 +203,8 @@ def _carry_out(
     path = free_path(given, "order")
     entries = [_entry(system, role, node) for node in nodes]
     outside = [(entry.collection, entry.from_outside) for entry in entries]
-    sending = send_to_log(given, role, path, outside, f"{ORDERING}:{log.outbox}", ORIGIN)
-    keeper = f"{ORDERING}:{log.keeper}" + ("Peer" if role in sending.submitters else "")
+    sending = send_to_log(given, role, path, outside, f"{log.module}:{log.outbox}", ORIGIN)
+    keeper = f"{log.module}:{log.keeper}" + ("Peer" if role in sending.submitters else "")
     deployed = embed(sending.deployed, role, path, keeper, {"replica": role}, ORIGIN)
     deployed = _tell_submitters(deployed, role, path, sending.submitters)
     deployed = _deliver(deployed, role, path, entries, sending)
