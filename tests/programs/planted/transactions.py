@@ -90,8 +90,7 @@ BUGS = [
             (
                 "unanimous(ticket) <= running(ticket) & notin(awaited(ticket, _)) & "
                 "notin(rejected(ticket))",
-                "unanimous(ticket) <= running(ticket) & yes(ticket, _) & "
-                "notin(rejected(ticket))",
+                "unanimous(ticket) <= running(ticket) & yes(ticket, _) & notin(rejected(ticket))",
             )
         ],
         "all_or_nothing",
