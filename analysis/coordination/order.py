@@ -38,9 +38,10 @@ from bloomish.analysis.coordination.splice import (
     role_of,
     without_idle,
 )
-from bloomish.analysis.graph import System
+from bloomish.analysis.graph import System, Unit
 from bloomish.analysis.inference import Inference, infer
 from bloomish.analysis.modes import SEQ
+from bloomish.analysis.points import PointKind
 from bloomish.analysis.result import Point, Report
 from bloomish.analysis.verdict import conclude
 
@@ -108,34 +109,56 @@ def orders(
     deployed = given
     insertions: list[Insertion] = []
     refusals: list[Refusal] = []
-    for role in dict.fromkeys(point.role for point in points):
-        mine = [point for point in points if point.role == role]
-        made = _order(deployed, inference, role, mine, contract)
+    for role, (mine, goals) in _by_role(inference, points).items():
+        made = _order(deployed, inference, role, mine, goals, contract)
         deployed = made.deployed
         insertions += made.insertions
         refusals += made.refusals
     return Inserted(deployed, tuple(insertions), tuple(refusals))
 
 
+def _by_role(
+    inference: Inference, points: Sequence[Point]
+) -> dict[str, tuple[list[Point], list[Unit]]]:
+    """Points by the role where order has to come in, with the rules before which it has to.
+
+    What a clock has a say in when it is sent is settled where it arrives.
+    """
+    system = inference.system
+    found: dict[str, tuple[list[Point], list[Unit]]] = {}
+    for point in points:
+        units = [u for u in system.units if (u.role, u.rule.name) == (point.role, point.rule)]
+        if point.kind == PointKind.CLOCK.value:
+            sent = {unit.head for unit in units if unit.op == "<~"}
+            units = [reader for node in sent for reader in system.readers[node]] or units
+        for unit in units:
+            mine, goals = found.setdefault(unit.role, ([], []))
+            goals.append(unit)
+            if point not in mine:
+                mine.append(point)
+    return found
+
+
 def _order(
-    given: Deployed, inference: Inference, role: str, points: Sequence[Point], contract: bool
+    given: Deployed,
+    inference: Inference,
+    role: str,
+    points: Sequence[Point],
+    goals: Sequence[Unit],
+    contract: bool,
 ) -> Inserted:
     system = inference.system
-    rules = {point.rule for point in points}
-    goals = [unit for unit in system.units if unit.role == role and unit.rule.name in rules]
     cut = placement(inference, role, goals)
     if cut.uncut or not cut.entries:
-        return Inserted(given, (), tuple(_refused(p, inference, cut.uncut) for p in points))
+        return Inserted(given, (), tuple(_refused(p, inference, goals, cut.uncut) for p in points))
     log = log_for(role_of(given, role).size, contract)
     entries = list(cut.entries)
     while True:
         made = _carry_out(given, system, role, tuple(entries), log)
-        again = infer(System(made.deployment))
-        more = [node for node in _still_open(again, role) if node not in entries]
+        more = [n for n in _still_open(infer(System(made.deployment)), role) if n not in entries]
         if not more:
             break
         entries += more
-    gate = _shared_gate(points)
     before = {rule.name for one in given.deployment.roles for rule in one.program.rules}
     inserted = [
         rule.name
@@ -149,7 +172,7 @@ def _order(
         tuple(point.id for point in points),
         tuple(dict.fromkeys(point.rule for point in points)),
         tuple(entries),
-        gate,
+        _shared_gate(points),
         log.what,
         log.price,
         tuple(dict.fromkeys(inserted)),
@@ -157,8 +180,9 @@ def _order(
     return Inserted(made, (insertion,))
 
 
-def _refused(point: Point, inference: Inference, uncut: str) -> Refusal:
+def _refused(point: Point, inference: Inference, goals: Sequence[Unit], uncut: str) -> Refusal:
     node = inference.system.nodes.get(uncut)
+    logs = inference.known.lineage.logs
     if node is not None and node.kind == "periodic":
         why = (
             f"it goes by the time at which {node.collection.name} fires at each node: send what "
@@ -166,6 +190,11 @@ def _refused(point: Point, inference: Inference, uncut: str) -> Refusal:
         )
     elif uncut:
         why = f"nothing can be ordered between {uncut} and {point.rule}"
+    elif any(use.node in logs for goal in goals for use in goal.uses):
+        why = (
+            "it reads a decided log, and not one slot per tick: keep the next slot in a table "
+            "and read the log there"
+        )
     else:
         why = "no channel and no input leads to it: there is nothing whose order could be decided"
     return Refusal(point.id, point.rule, point.span, why)
