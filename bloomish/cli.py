@@ -559,6 +559,82 @@ def explore(target: str, coordinate: bool, mechanism: str | None, **options: Any
 
 
 @bloomish.command()
+@TARGET
+@click.option(
+    "--operations",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Which row is inserted for a read, a write, ..., and which row answers it.",
+)
+@click.option(
+    "--size", "sizes", multiple=True, metavar="ROLE=N", help="So many nodes of a role (replica=5)."
+)
+@click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the first run.")
+@click.option(
+    "--for", "seconds", type=click.FloatRange(min=1), default=10.0, show_default=True, help="A run."
+)
+@click.option(
+    "--faults",
+    default="restart,pause,partition,oneway",
+    show_default=True,
+    metavar="KINDS",
+    help="Those that may come; or none.",
+)
+@click.option("--schedule", metavar="FAULTS", help="These faults and no others.")
+@click.option(
+    "--clients", type=click.IntRange(min=1), default=4, show_default=True, help="For each model."
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0.01),
+    default=1.0,
+    show_default=True,
+    help="Seconds after which the outcome of an operation is unknown.",
+)
+@click.option(
+    "--recovery",
+    type=click.FloatRange(min=1),
+    default=30.0,
+    show_default=True,
+    help="Seconds after the last fault in which every client must be answered.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where durable tables are kept during a run; in memory (/dev/shm) there is more load.",
+)
+@click.option(
+    "--histories",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep all histories; without it, those of runs that fail.",
+)
+@COORDINATE
+@WITH
+@EVALUATOR
+@FORM
+def torture(target: str, coordinate: bool, mechanism: str | None, **options: Any) -> int:
+    """Run a cluster on real processes while they are killed, stopped, restarted and cut off from
+    each other, and judge by what its clients saw whether it is linearizable.
+
+    Status 0: every run is, and its clients were answered again after the last fault; 1: one is
+    not; 2: wrong input; 3: a judgement reached its limit.
+
+    \b
+    Example:
+        bloomish torture programs/multipaxos.py --operations programs/data/multipaxos.ops
+        bloomish torture programs/multipaxos.py --operations programs/data/multipaxos.ops \\
+            --size replica=5 --size client=2 --runs 20
+    """
+    from bloomish.runtime.verbs.torture import Options, run
+
+    return run(Options(_target(target, coordinate, mechanism), **options))
+
+
+@bloomish.command()
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The page (FILE.html).")
 def trace(file: Path, output: Path | None) -> None:

@@ -24,18 +24,20 @@ from typing import Any, Literal
 
 from bloomish.errors import BloomishError
 from bloomish.runtime.control import Orders
+from bloomish.runtime.coordinated import load
 from bloomish.runtime.directory import Directory
 from bloomish.runtime.host import HostFault, Node, connect
 from bloomish.runtime.launcher import Launcher, LocalProcesses, NodeProcess
 from bloomish.runtime.roles import Roles, roles
 from bloomish.runtime.tls import Credentials
 from bloomish.runtime.trace import RunRecord, TraceFile
-from bloomish.runtime.coordinated import load
 
 log = logging.getLogger("bloomish.cluster")
 
 State = Literal["starting", "running", "stopped", "dead"]
 Restart = Literal["never", "on-failure"]
+Seen = Callable[[str, Directory], Directory]
+"""Where a node finds the others: of its name and the places where they are."""
 RESTARTS = 5
 RESTART_WINDOW = 60.0
 
@@ -77,6 +79,7 @@ class RunningCluster:
         report: Callable[[str], None],
         directory_file: str | None,
         tls: str | None,
+        seen: Seen,
     ) -> None:
         self.roles = declared
         self.members = {name: Member(one) for name, one in orders.items()}
@@ -87,6 +90,7 @@ class RunningCluster:
         self._report = report
         self._directory_file = directory_file
         self._tls = tls
+        self._seen = seen
         self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
@@ -152,7 +156,8 @@ class RunningCluster:
     def _tell_directory(self) -> None:
         for member in self.members.values():
             if member.process is not None and member.state in ("starting", "running"):
-                member.process.control.say(directory=self.directory.to_json())
+                seen = self._seen(member.name, self.directory)
+                member.process.control.say(directory=seen.to_json())
         if self._directory_file is not None:
             self.directory.write(self._directory_file)
 
@@ -363,7 +368,8 @@ class launch:
     trace; `directory` a file that says where the nodes are, for `connect`;
     `tls` a folder of certificates; `restart` what to do about a node that dies;
     `limits` overrides of transport.Limits; `resend` first and last wait of the
-    resend timer.
+    resend timer; `seen` what each node is told of where the others are, if that
+    is not where they are: a proxy between them.
     """
 
     def __init__(
@@ -383,6 +389,7 @@ class launch:
         report: Callable[[str], None] = log.warning,
         launcher: Launcher | None = None,
         loaded: Roles | None = None,
+        seen: Seen = lambda node, directory: directory,
     ) -> None:
         declared = loaded or roles(load(str(target)))
         identity = secrets.token_hex(8)
@@ -413,6 +420,7 @@ class launch:
             report=report,
             directory_file=_absolute(directory),
             tls=_absolute(tls),
+            seen=seen,
         )
 
     async def __aenter__(self) -> RunningCluster:

@@ -61,7 +61,14 @@ class Launcher(Protocol):
 
 class LocalProcesses:
     """Processes of this machine, each in a session of its own, so that a terminal's
-    Ctrl-C reaches the supervisor alone, which then stops them in order."""
+    Ctrl-C reaches the supervisor alone, which then stops them in order.
+
+    `output` is the file descriptor that they print to, standard error if not said."""
+
+    module = "bloomish.runtime.node_process"
+
+    def __init__(self, output: int = 2) -> None:
+        self._output = output
 
     async def start(self, orders: Orders) -> NodeProcess:
         """See Launcher."""
@@ -70,11 +77,13 @@ class LocalProcesses:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "bloomish.runtime.node_process",
+                self.module,
                 str(theirs.fileno()),
                 pass_fds=(theirs.fileno(),),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=2,  # what a user's function prints must not mix with watched rows
+                # What a user's function prints must not mix with watched rows.
+                stdout=self._output,
+                stderr=self._output,
                 start_new_session=True,
                 env=_environment(),
             )

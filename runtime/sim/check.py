@@ -31,9 +31,9 @@ from bloomish.runtime.sim.objects import Effect, Model, State, text
 Verdict = Literal["yes", "no", "unknown"]
 STATES = 5_000_000
 SECONDS = 60.0
-TAIL = 12
+TAIL = 6
 """So many operations of an order that leads nowhere are kept."""
-EXAMPLES = 4
+EXAMPLES = 3
 """So many states that lead nowhere are kept."""
 CLOCK_EVERY = 1 << 10
 

@@ -11,6 +11,8 @@ from bloomish.runtime.sim.objects import text
 
 BESIDE = 12
 """So many operations that were under way are listed."""
+LONG = 60
+"""So many characters of a value are shown."""
 NOTHING_ELSE = "nothing else was under way that could come before it"
 
 
@@ -26,14 +28,31 @@ def heading(judgement: Judgement, verdict: Verdict, property_: str, model: str) 
     )
 
 
-def words(judged: Judged) -> Iterator[str]:
-    """Lines about a key that has no order, or of which it is not known."""
-    of = "" if judged.key is None else f"key {text(judged.key)}: "
-    if judged.verdict == "unknown":
-        yield f"{of}the limit was reached before an order was found, or none proved to exist"
-    if judged.trouble is not None:
-        yield f"{of}no order of the operations explains what was seen"
+def words(judgement: Judgement) -> Iterator[str]:
+    """Lines about the keys that have no order, the first in full, or of which it is not known."""
+    bad = [(_line(one), place) for place, one in enumerate(judgement.keys) if one.trouble]
+    for _, place in sorted(bad):
+        yield from _words(judgement.keys[place], place == min(bad)[1])
+    for one in judgement.keys:
+        if one.verdict == "unknown":
+            yield f"{_of(one)}the limit was reached before an order was found, or proved not to be"
+
+
+def _line(judged: Judged) -> int:
+    return judged.trouble.operation.end or 0 if judged.trouble else 0
+
+
+def _of(judged: Judged) -> str:
+    return "" if judged.key is None else f"key {text(judged.key)}: "
+
+
+def _words(judged: Judged, in_full: bool) -> Iterator[str]:
+    assert judged.trouble is not None
+    if in_full:
+        yield f"{_of(judged)}no order of the operations explains what was seen"
         yield from _trouble(judged.trouble)
+    else:
+        yield f"{_of(judged)}no order either, from line {_line(judged)} on"
 
 
 def _trouble(trouble: Trouble) -> Iterator[str]:
@@ -49,23 +68,28 @@ def _trouble(trouble: Trouble) -> Iterator[str]:
     elif len(trouble.beside) > BESIDE:
         yield f"    and {len(trouble.beside) - BESIDE} more"
     for end in trouble.dead_ends:
-        yield f"  an order that gets no further leaves: {end.state}"
+        yield f"  an order that gets no further leaves: {_short(end.state)}"
         if end.placed > len(end.order):
-            yield f"    ... {end.placed - len(end.order):,} operations before"
+            yield f"    ... ({end.placed - len(end.order):,})"
         for one in end.order:
             yield f"    {told(one)}"
 
 
 def told(operation: Operation) -> str:
     """One operation: who, what, the answer, where it stands."""
-    value = "" if operation.value is None else f" {text(operation.value)}"
+    value = "" if operation.value is None else f" {_short(text(operation.value))}"
     if operation.outcome == "open":
         answer = "outcome unknown"
     elif operation.f != "read" and operation.answer in (None, operation.value):
         answer = "ok"
     else:
-        answer = text(operation.answer)
+        answer = _short(text(operation.answer))
     return f"process {operation.process}: {operation.f}{value} -> {answer}  ({operation.lines})"
+
+
+def _short(value: str) -> str:
+    """A long value without its middle: what is appended stands at the end."""
+    return value if len(value) <= LONG else f"{value[: LONG // 4]} ... {value[-LONG // 2 :]}"
 
 
 def as_data(judgement: Judgement, property_: str, model: str) -> dict[str, Any]:

@@ -43,9 +43,8 @@ def history(options: Options) -> int:
         click.echo(json.dumps(as_data(judgement, options.consistency, kind), ensure_ascii=False))
     else:
         click.echo(heading(judgement, judgement.verdict, NAMES[options.consistency], kind))
-        for one in judgement.keys:
-            for line in words(one):
-                click.echo(line)
+        for line in words(judgement):
+            click.echo(line)
     return STATUS[judgement.verdict]
 
 

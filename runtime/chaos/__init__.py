@@ -1,0 +1,1 @@
+"""Real processes under real faults: a network in our hands, signals, clients that record."""
