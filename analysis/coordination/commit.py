@@ -1,22 +1,424 @@
-"""Insertion of atomic commit: nodes that act together, or not at all."""
+"""Insertion of atomic commit: messages of one trigger take effect at all their nodes, or at none.
+
+What asks for it (4.6, 5): one trigger sends to several nodes (`legs.py`), and
+at one of them the effect has a guard (`effects.py`), which vetoes.  Who sends
+then submits the messages of a trigger together, as a transaction of
+`programs/transactions.py`; a node votes by its own rules (`vote.py`), and these
+read what is delivered.  Whatever else those rules must not meet unordered, such
+as a deposit or a question about the balance, is a transaction of one part.
+
+Not claimed: a broadcast to replicas, each of which does the same (an order
+makes them agree), and a node that checks, then sends the rest itself (an order
+at each node is enough).  `everything` claims these as well: a write to all
+replicas at once, or to none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from bloomish.analysis.coordination.data import Deployed, Inserted, Refusal
-from bloomish.analysis.inference import Inference
+import networkx as nx
+
+from bloomish import ir
+from bloomish.analysis.coordination.cut import placement
+from bloomish.analysis.coordination.data import Deployed, Inserted, Insertion, Price, Refusal
+from bloomish.analysis.coordination.effects import Effects
+from bloomish.analysis.coordination.legs import Group, Leg, goes_to_several, groups
+from bloomish.analysis.coordination.splice import (
+    add,
+    embed,
+    free_path,
+    reading,
+    replace_rules,
+    role_of,
+    with_role,
+)
+from bloomish.analysis.coordination.vote import Voting, label_of
+from bloomish.analysis.graph import System
+from bloomish.analysis.inference import Inference, infer
+from bloomish.analysis.modes import SEQ
 from bloomish.analysis.result import Point, Report
+from bloomish.analysis.verdict import conclude
+
+TRANSACTIONS = "bloomish.programs.transactions"
+ORIGIN = "coordination: atomic commit"
+ANY = ir.Plain("Any")
+LOCK = ir.Const("")
+"""One lock for a node: transactions that share a node run one after the other."""
 
 
 def is_transaction(inference: Inference, report: Report, point: Point) -> bool:
     """Whether one trigger's messages to several nodes must take effect together."""
-    return False
+    system = inference.system
+    channels, roles = _claimed(system)
+    if point.role not in roles:
+        return False
+    heads = {unit.head for unit in system.units if unit.rule.name == point.rule}
+    return any(
+        nx.has_path(system.digraph, channel, head)
+        for channel in channels
+        for head in heads
+        if head in system.digraph
+    )
 
 
 def commits(
     given: Deployed, inference: Inference, report: Report, points: Sequence[Point]
 ) -> Inserted:
-    """Atomic commit for these points."""
-    why = "its messages are no transaction"
-    return Inserted(given, (), tuple(Refusal(p.id, p.rule, p.span, why) for p in points))
+    """Atomic commit for these points, which are those of a transaction, or forced to be one."""
+    system = inference.system
+    channels, roles = _claimed(system)
+    entries = _entries(system, channels, roles)
+    wanted = [point for point in points if point.role not in roles or not channels]
+    for role in dict.fromkeys(point.role for point in wanted):
+        mine = [point for point in wanted if point.role == role]
+        entries |= set(_cut(inference, role, mine))
+    if not entries:
+        why = "no channel and no input leads to it: there is nothing to be voted on"
+        return Inserted(given, (), tuple(Refusal(p.id, p.rule, p.span, why) for p in points))
+    while True:
+        work = _Work(given, system, sorted(entries))
+        if work.refused:
+            why = work.refused
+            return Inserted(given, (), tuple(Refusal(p.id, p.rule, p.span, why) for p in points))
+        made = work.carry_out()
+        more = _still_open(made, work.participants) - entries
+        if not more:
+            break
+        entries |= more
+    return Inserted(_durable(made, work.participants), (_insertion(given, made, work, points),))
+
+
+# ---------------------------------------------------------------------- what asks for it
+
+
+def _claimed(system: System) -> tuple[frozenset[str], frozenset[str]]:
+    """The channels that transactions travel by, and the roles at which they take effect."""
+    if not system.closed:
+        return frozenset(), frozenset()
+    wires = {node.collection.wire for node in system.nodes.values() if node.kind == "channel"}
+    channels: set[str] = set()
+    roles: set[str] = set()
+    for name, role in system.roles.items():
+        for group in groups(name, role.program, wires):
+            legs = {system.id(name, leg.rule.head) for leg in group.legs}
+            at = {unit.role for leg in legs for unit in system.readers[leg]}
+            if goes_to_several(role.program, group) and any(_vetoes(system, r, legs) for r in at):
+                channels |= legs
+                roles |= at
+    return frozenset(channels), frozenset(roles)
+
+
+def _vetoes(system: System, role: str, channels: set[str]) -> bool:
+    """Whether a role may refuse what comes by one of these channels."""
+    program = system.program(role)
+    names = [c.name for c in program.collections if system.id(role, c.name) in channels]
+    effects = Effects(program, frozenset(names))
+    return any(effects.is_guarded(rule) for name in names for rule in effects.by_entry(name))
+
+
+def _entries(system: System, channels: Iterable[str], roles: Iterable[str]) -> set[tuple[str, str]]:
+    """(role, collection) of what arrives at the participants by these channels."""
+    return {
+        (unit.role, use.node)
+        for channel in channels
+        for unit in system.readers[channel]
+        for use in unit.positives
+        if use.node == channel and unit.role in roles
+    }
+
+
+def _cut(inference: Inference, role: str, points: Sequence[Point]) -> Iterable[tuple[str, str]]:
+    rules = {point.rule for point in points}
+    goals = [
+        unit for unit in inference.system.units if unit.role == role and unit.rule.name in rules
+    ]
+    return [(role, node) for node in placement(inference, role, goals).entries]
+
+
+def _still_open(deployed: Deployed, roles: Iterable[str]) -> set[tuple[str, str]]:
+    """What else arrives unordered at a participant and matters there."""
+    inference = infer(System(deployed.deployment))
+    report = conclude(inference, {})
+    found: set[tuple[str, str]] = set()
+    for role in roles:
+        points = [
+            flag.point
+            for verdict in report.verdicts
+            for flag in verdict.flags
+            if flag.point.role == role and not flag.point.guards
+        ]
+        if points:
+            found |= set(_cut(inference, role, points))
+    return found
+
+
+# ------------------------------------------------------------------------- carrying it out
+
+
+@dataclass
+class _Work:
+    """One deployment with transactions put in, for these entries: (role, collection)."""
+
+    given: Deployed
+    system: System
+    entries: Sequence[tuple[str, str]]
+
+    def __post_init__(self) -> None:
+        self.path = free_path(self.given, "commit")
+        self.participants = [
+            role.name
+            for role in self.given.deployment.roles
+            if any(name == role.name for name, _ in self.entries)
+        ]
+        self.keeper = self.participants[0]
+        self.wires = {
+            self.system.nodes[node].collection.wire
+            for _, node in self.entries
+            if self.system.nodes[node].kind == "channel" and node not in self.system.external
+        }
+        self.groups = [
+            group
+            for role in self.given.deployment.roles
+            for group in groups(role.name, role.program, self.wires)
+        ]
+        self.refused = self._refused()
+
+    def _refused(self) -> str:
+        for group in self.groups:
+            for leg in group.legs:
+                if any(isinstance(arg, ir.Aggregate) for arg in leg.rule.args):
+                    return (
+                        f"{leg.rule.name} sends a total of what shares a tick, which is no part "
+                        "of one transaction"
+                    )
+        triggered = {leg.rule.name for group in self.groups for leg in group.legs}
+        for role in self.given.deployment.roles:
+            wires = {c.name: c.wire for c in role.program.collections if c.kind == "channel"}
+            for rule in role.program.rules:
+                if rule.op == "<~" and wires[rule.head] in self.wires:
+                    if rule.name not in triggered:
+                        return f"{rule.name} sends without anything that prompts it"
+        return ""
+
+    def carry_out(self) -> Deployed:
+        """The deployment with all of it."""
+        deployed = self.given
+        for role in self.participants:
+            deployed = self._participate(deployed, role)
+        for role in [role.name for role in deployed.deployment.roles]:
+            deployed = self._submit(deployed, role)
+        return deployed
+
+    def _at(self, role: str) -> list[ir.Collection]:
+        nodes = {node for name, node in self.entries if name == role}
+        collections = self.system.program(role).collections
+        return [c for c in collections if self.system.id(role, c.name) in nodes]
+
+    # ------------------------------------------------------------------ participants
+
+    def _participate(self, deployed: Deployed, role: str) -> Deployed:
+        entries = self._at(role)
+        voting = Voting(role_of(deployed, role).program, self.path, entries, ORIGIN)
+        program = role_of(deployed, role).program
+        changed = {rule.name: (reading(rule, voting.taken),) for rule in program.rules}
+        deployed = replace_rules(deployed, role, changed)
+        rosters = {"keeper": self.keeper}
+        names = ("Coordinator", "Participant") if role == self.keeper else ("Participant",)
+        for name in names:
+            where = f"{TRANSACTIONS}:{name}"
+            deployed = embed(deployed, role, self.path, where, rosters, ORIGIN)
+        if role == self.keeper:
+            deployed = self._members(deployed)
+        return add(deployed, role, voting.collections, voting.rules)
+
+    def _members(self, deployed: Deployed) -> Deployed:
+        """The coordinator knows who may take part."""
+        node = ir.Var("node")
+        columns = (ir.Column("node", ir.Plain("Address")),)
+        collections, rules = [], []
+        for role in self.participants[1:]:
+            name = f"{self.path}.among_{role}"
+            collections.append(ir.Collection(name, "roster", columns, role=role))
+            head = f"{self.path}.members"
+            atom = ir.Atom(name, (node,))
+            rules.append(ir.Rule(f"{head}_{role}", head, (node,), "<=", (atom,), ORIGIN))
+        return add(deployed, self.keeper, collections, rules)
+
+    # -------------------------------------------------------------------- submitters
+
+    def _submit(self, deployed: Deployed, role: str) -> Deployed:
+        making = _Submissions(self.path)
+        program = role_of(deployed, role).program
+        sent: set[str] = set()
+        by_name = {rule.name: rule for rule in program.rules}
+        for group in self.groups:
+            if group.role == role:
+                # By now the rules of a participant read what is taken.
+                legs = [self._renamed(leg, by_name[leg.rule.name]) for leg in group.legs]
+                making.group(replace(group, legs=tuple(legs)), program)
+                sent |= {leg.rule.name for leg in group.legs}
+        for entry in self._at(role) if role in self.participants else []:
+            if entry.kind != "channel" or self.system.id(role, entry.name) in self.system.external:
+                making.arriving(entry)
+        if not making.rules:
+            return deployed
+        gone = {name: () for name in sent if not self._heard_elsewhere(by_name[name], program)}
+        deployed = replace_rules(deployed, role, gone)
+        where = f"{TRANSACTIONS}:Submitter"
+        deployed = embed(deployed, role, self.path, where, {"keeper": self.keeper}, ORIGIN)
+        return add(deployed, role, making.collections, making.rules)
+
+    @staticmethod
+    def _renamed(leg: Leg, now: ir.Rule) -> Leg:
+        place = next(i for i, literal in enumerate(leg.rule.body) if literal is leg.trigger)
+        trigger = now.body[place]
+        assert isinstance(trigger, ir.Atom)
+        return Leg(now, trigger)
+
+    def _heard_elsewhere(self, rule: ir.Rule, program: ir.Program) -> bool:
+        """Whether others than participants read the channel: they are sent to as before."""
+        wire = next(c.wire for c in program.collections if c.name == rule.head)
+        for role in self.given.deployment.roles:
+            names = {c.name for c in role.program.collections if c.wire == wire}
+            taking = {c.name for c in self._at(role.name)} if role.name in self.participants else ()
+            for other in role.program.rules:
+                for literal in other.body:
+                    if isinstance(literal, ir.Atom) and literal.collection in names:
+                        if literal.collection not in taking:
+                            return True
+        return False
+
+
+class _Submissions:
+    """Rules by which one role submits: for each trigger its parts, gathered."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.collections: list[ir.Collection] = []
+        self.rules: list[ir.Rule] = []
+        self.count = 0
+
+    def group(self, group: Group, program: ir.Program) -> None:
+        """One transaction for all legs of a trigger."""
+        self.count += 1
+        part, gathered = f"{self.path}.part_{self.count}", f"{self.path}.parts_{self.count}"
+        self._scratch(part, (ir.Column("tag", ANY), ir.Column("part", ANY)))
+        self._scratch(gathered, (ir.Column("tag", ANY), ir.Column("parts", ANY)))
+        for number, leg in enumerate(group.legs, 1):
+            self._leg(group, leg, part, number, program)
+        tag, one, parts = ir.Var("tag"), ir.Var("part"), ir.Var("parts")
+        self._rule(gathered, (tag, ir.Aggregate("collect", one)), (ir.Atom(part, (tag, one)),))
+        box = f"{self.path}.{'submit' if group.passing else 'keep'}"
+        self._rule(box, (tag, parts), (ir.Atom(gathered, (tag, parts)),))
+
+    def _leg(self, group: Group, leg: Leg, part: str, number: int, program: ir.Program) -> None:
+        columns = tuple(
+            ir.Var(f"trigger_{place}") if isinstance(arg, ir.Wild) else arg
+            for place, arg in enumerate(leg.trigger.args)
+        )
+        tag = ir.TupleExpr((ir.Const(group.trigger), *columns))
+        body = tuple(
+            replace(leg.trigger, args=columns) if literal is leg.trigger else literal
+            for literal in leg.rule.body
+        )
+        channel = next(c for c in program.collections if c.name == leg.rule.head)
+        to, *row = [arg for arg in leg.rule.args if not isinstance(arg, ir.Aggregate)]
+        if any(isinstance(arg, (ir.SetExpr, ir.MapExpr)) for arg in row):
+            # Such a value needs a typed column to be what it is.
+            name = f"{self.path}.sent_{self.count}_{number}"
+            own = tuple(replace(column, key=False) for column in channel.columns)
+            named = tuple(ir.Var(column.name) for column in own)
+            self._scratch(name, (ir.Column("tag_", ANY), *own))
+            self._rule(name, (tag, to, *row), body, leg.rule.span)
+            tag_, body = ir.Var("tag_"), (ir.Atom(name, (ir.Var("tag_"), *named)),)
+            self._rule(part, (tag_, self._part(channel, named[0], named[1:])), body)
+            return
+        self._rule(part, (tag, self._part(channel, to, row)), body, leg.rule.span)
+
+    def arriving(self, entry: ir.Collection) -> None:
+        """What comes from outside is a transaction of one part, for the node that it came to."""
+        names = tuple(ir.Var(column.name) for column in entry.columns)
+        channel = entry.kind == "channel"
+        own = names[1:] if channel else names
+        atom = ir.Atom(entry.name, (ir.Wild(), *own) if channel else names)
+        tag = ir.TupleExpr((ir.Const(label_of(entry)), *own))
+        parts = ir.TupleExpr((self._part(entry, ir.Here(), own),))
+        self._rule(f"{self.path}.submit", (tag, parts), (atom,))
+
+    @staticmethod
+    def _part(entry: ir.Collection, to: ir.Expr, row: Sequence[ir.Expr]) -> ir.TupleExpr:
+        label = ir.Const(label_of(entry))
+        return ir.TupleExpr((to, label, ir.TupleExpr(tuple(row)), LOCK))
+
+    def _scratch(self, name: str, columns: Sequence[ir.Column]) -> None:
+        self.collections.append(ir.Collection(name, "scratch", tuple(columns)))
+
+    def _rule(
+        self,
+        head: str,
+        args: Sequence[ir.HeadArg],
+        body: tuple[ir.Literal, ...],
+        span: ir.Span | None = None,
+    ) -> None:
+        number = sum(rule.head == head for rule in self.rules) + 1
+        name = f"{head}_by_program_{number}"
+        rule = ir.Rule(name, head, tuple(args), "<=", body, ORIGIN, span or ir.Span())
+        self.rules.append(rule)
+
+
+# ------------------------------------------------------------------------------ afterwards
+
+
+def _durable(deployed: Deployed, roles: Iterable[str]) -> Deployed:
+    """State that is made of what is delivered is as lasting as that it was delivered."""
+    inference = infer(System(deployed.deployment))
+    for role in roles:
+        program = role_of(deployed, role).program
+        collections = tuple(
+            replace(c, durable=True)
+            if c.kind == "table" and inference.modes[inference.system.id(role, c.name)] is SEQ
+            else c
+            for c in program.collections
+        )
+        changed = replace(program, collections=collections)
+        deployed = with_role(deployed, role, changed, deployed.externals[role])
+    return deployed
+
+
+def _insertion(given: Deployed, made: Deployed, work: _Work, points: Sequence[Point]) -> Insertion:
+    before = {
+        (role.name, rule.name) for role in given.deployment.roles for rule in role.program.rules
+    }
+    inserted = [
+        rule.name
+        for role in made.deployment.roles
+        for rule in role.program.rules
+        if (role.name, rule.name) not in before
+    ]
+    several = [group for group in work.groups if len(group.legs) > 1]
+    nodes = max((len(group.legs) for group in several), default=0)
+    if not nodes:
+        nodes = max(role_of(given, role).size for role in work.participants)
+    channels = ", ".join(
+        dict.fromkeys(work.system.nodes[node].collection.name for _, node in work.entries)
+    )
+    return Insertion(
+        "atomic commit",
+        work.keeper,
+        tuple(point.id for point in points),
+        tuple(dict.fromkeys(point.rule for point in points)),
+        tuple(dict.fromkeys(node for _, node in work.entries)),
+        (),
+        f"two-phase commit for {channels}, coordinated by the first node of {work.keeper}",
+        Price(
+            4 * nodes + 2,
+            "4n + 2 for n nodes: submission and answer; request, vote, decision and "
+            "acknowledgement at each",
+            2,
+            "everything, while the coordinator is down; what a node has a part in, and what "
+            "waits behind that, while the node is down",
+        ),
+        tuple(dict.fromkeys(inserted)),
+    )

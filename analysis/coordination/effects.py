@@ -1,0 +1,167 @@
+"""What a message does at a node: by which rules it takes effect, and whether these may not hold.
+
+A message is read by rules of three kinds.  Those that change state are its
+effect, as far as the state is what some guard looks at: a balance, a lock.  A
+guard is a condition on a node's own state, or an absence in it: if no effect
+holds, the node has vetoed the message.  All other rules answer or take notes:
+that a debit was refused is no effect of the debit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import networkx as nx
+
+from bloomish import ir
+from bloomish.safety import parts
+
+VIEWS = ("scratch", "output")
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The effects of the messages `entries` (by their names at the role) in one role's program."""
+
+    program: ir.Program
+    entries: frozenset[str]
+
+    @cached_property
+    def kinds(self) -> dict[str, ir.Kind]:
+        return {c.name: c.kind for c in self.program.collections}
+
+    @cached_property
+    def slices(self) -> frozenset[str]:
+        """Views that the entries feed within the tick."""
+        found: set[str] = set()
+        again = True
+        while again:
+            again = False
+            for rule in self.program.rules:
+                if rule.op != "<=" or rule.head in found or self.kinds[rule.head] not in VIEWS:
+                    continue
+                if self.reads(rule, self.entries | found):
+                    found.add(rule.head)
+                    again = True
+        return frozenset(found)
+
+    @cached_property
+    def passing(self) -> frozenset[str]:
+        """Entries and their slices: what is there because a message is."""
+        return self.entries | self.slices
+
+    @staticmethod
+    def reads(rule: ir.Rule, names: Collection[str]) -> bool:
+        """Whether a rule has a positive atom on one of these."""
+        return any(
+            isinstance(part, ir.Atom) and not part.negated and part.collection in names
+            for part in rule.body
+        )
+
+    @cached_property
+    def changing(self) -> tuple[ir.Rule, ...]:
+        """All rules by which a message changes a table."""
+        return tuple(
+            rule
+            for rule in self.program.rules
+            if rule.op != "<~"
+            and self.kinds[rule.head] == "table"
+            and self.reads(rule, self.passing)
+        )
+
+    def by_entry(self, entry: str) -> tuple[ir.Rule, ...]:
+        """The effect of one entry's messages."""
+        mine = Effects(self.program, frozenset({entry})).passing
+        candidates = [
+            rule
+            for rule in self.changing
+            if self.reads(rule, mine) and (rule.op in ("<+-", "<-") or rule.head in self.watched)
+        ]
+        if not candidates:
+            candidates = [rule for rule in self.changing if self.reads(rule, mine)]
+        guarded = [rule for rule in candidates if self.is_guarded(rule)]
+        return tuple(guarded or candidates)
+
+    # ----------------------------------------------------------------- guards
+
+    @cached_property
+    def watched(self) -> frozenset[str]:
+        """The state that guards look at, and what it is made of."""
+        graph = nx.DiGraph()
+        graph.add_nodes_from(self.kinds)
+        for rule in self.program.rules:
+            if rule.op != "<~":
+                graph.add_edges_from((name, rule.head) for name in _names(rule))
+        found: set[str] = set()
+        for rule in self.changing:
+            if self.is_guarded(rule):
+                for name in _names(rule):
+                    if name not in self.passing:
+                        found |= {name} | nx.ancestors(graph, name)
+        return frozenset(found)
+
+    def is_guarded(self, rule: ir.Rule) -> bool:
+        """Whether the state of the node may keep a rule, or a view on its way, from holding."""
+        if self._guards(rule):
+            return True
+        views = [name for name in _names(rule) if name in self.slices]
+        return any(
+            self._guards(other)
+            for name in views
+            for other in self.program.rules
+            if other.head == name and other.op == "<=" and self.reads(other, self.passing)
+        )
+
+    def _guards(self, rule: ir.Rule) -> bool:
+        state = [p for p in rule.body if isinstance(p, ir.Atom) and self._is_state(p.collection)]
+        if any(atom.negated for atom in state):
+            return True
+        bound = {arg.name for atom in state for arg in atom.args if isinstance(arg, ir.Var)}
+        return any(
+            isinstance(part, ir.Condition)
+            and not _binds(part, rule)
+            and {v.name for v in parts(part.test) if isinstance(v, ir.Var)} & bound
+            for part in rule.body
+        )
+
+    def _is_state(self, name: str) -> bool:
+        return self.kinds[name] not in ("const", "roster") and name not in self.passing
+
+    # ------------------------------------------------------------------- rows
+
+    def keeps_to_its_row(self, rule: ir.Rule) -> bool:
+        """Whether an overwriting rule looks at no state but the row that it replaces."""
+        if rule.op != "<+-" or any(isinstance(arg, ir.Aggregate) for arg in self.keys(rule)):
+            return False
+        keys = self.keys(rule)
+        for part in rule.body:
+            if isinstance(part, ir.Atom) and self._is_state(part.collection):
+                if part.collection != rule.head or part.args[: len(keys)] != keys:
+                    return False
+        views = [name for name in _names(rule) if name in self.slices]
+        return bool(keys) and not any(
+            self._is_state(name)
+            for view in views
+            for other in self.program.rules
+            if other.head == view
+            for name in _names(other)
+        )
+
+    def keys(self, rule: ir.Rule) -> tuple[ir.HeadArg, ...]:
+        """A head's arguments at the key columns."""
+        columns = next(c.columns for c in self.program.collections if c.name == rule.head)
+        return tuple(arg for arg, c in zip(rule.args, columns, strict=True) if c.key)
+
+
+def _names(rule: ir.Rule) -> Iterable[str]:
+    return (part.collection for part in rule.body if isinstance(part, ir.Atom))
+
+
+def _binds(part: ir.Condition, rule: ir.Rule) -> bool:
+    """`(x == expression)` where nothing else binds x."""
+    test = part.test
+    if not (isinstance(test, ir.Binary) and test.op == "==" and isinstance(test.left, ir.Var)):
+        return False
+    return not any(test.left in atom.args for atom in rule.body if isinstance(atom, ir.Atom))
