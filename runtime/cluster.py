@@ -23,8 +23,9 @@ from types import TracebackType
 from typing import Any, Literal
 
 from bloomish.errors import BloomishError
+from bloomish.ir_json import to_json
 from bloomish.runtime.control import Orders
-from bloomish.runtime.coordinated import load
+from bloomish.runtime.coordinated import load, plain
 from bloomish.runtime.directory import Directory
 from bloomish.runtime.host import HostFault, Node, connect
 from bloomish.runtime.launcher import Launcher, LocalProcesses, NodeProcess
@@ -393,6 +394,8 @@ class launch:
     ) -> None:
         declared = loaded or roles(load(str(target)))
         identity = secrets.token_hex(8)
+        made = plain(str(target)) != str(target)
+        programs = {role.name: to_json(role.program) for role in declared.roles if made}
         orders = {
             node: Orders(
                 address=node,
@@ -408,6 +411,7 @@ class launch:
                 tls=_absolute(tls),
                 limits=dict(limits or {}),
                 resend=resend,
+                program=programs.get(role.name),
             )
             for role in declared.roles
             for node in role.nodes

@@ -36,6 +36,8 @@ class Orders:
     tls: str | None = None
     limits: dict[str, float] = field(default_factory=dict)
     resend: tuple[float, float] | None = None
+    program: str | None = None
+    """The role's program as data, where making it of the target again would take long."""
 
     def as_dict(self) -> dict[str, Any]:
         """To be sent."""

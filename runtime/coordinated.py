@@ -8,12 +8,17 @@ is a function of the program.
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
+from typing import Any
 
+from bloomish import ir
 from bloomish.analysis.coordination.data import Plan
 from bloomish.cluster import CompiledCluster
 from bloomish.elaborate import Compiled
 from bloomish.errors import BloomishError
+from bloomish.externals import Externals
 from bloomish.targets import Target
 from bloomish.targets import load as load_plain
 
@@ -51,6 +56,31 @@ def load(target: str, contract: bool = False) -> Target:
     }
     cluster = CompiledCluster(deployed.deployment, deployed.externals)
     return Target(target, tuple(programs.values()), cluster)
+
+
+def plain(target: str) -> str:
+    """The target without what was said of coordination."""
+    found = _MARK.match(target)
+    return found["plain"] if found else target
+
+
+def python_behind(program: ir.Program) -> Externals | None:
+    """The functions and lattices of a program that travelled as data, found by their paths in
+    modules that are loaded or can be; None where one is not to be found so."""
+    try:
+        functions = {decl.name: _named(decl.path).__wrapped__ for decl in program.functions}
+        lattices = {decl.name: _named(decl.path) for decl in program.lattices}
+    except (AttributeError, ImportError):
+        return None
+    return Externals(functions, lattices)
+
+
+def _named(path: str) -> Any:
+    module, _, name = path.partition(":")
+    found: Any = sys.modules.get(module) or importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
 
 
 def _reasons(plan: Plan) -> str:

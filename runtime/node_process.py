@@ -19,8 +19,10 @@ from typing import Any
 from bloomish import ir
 from bloomish.errors import BloomishError
 from bloomish.externals import Externals
+from bloomish.ir_json import from_json
 from bloomish.runtime.connections import Limits
 from bloomish.runtime.control import Control, Orders
+from bloomish.runtime.coordinated import load, plain, python_behind
 from bloomish.runtime.directory import Directory
 from bloomish.runtime.evaluators import make_evaluator
 from bloomish.runtime.node import Node, Settings
@@ -28,7 +30,6 @@ from bloomish.runtime.store import Store, StoreFault
 from bloomish.runtime.timers import FIRST, LAST
 from bloomish.runtime.tls import Credentials
 from bloomish.runtime.trace import TraceFile
-from bloomish.runtime.coordinated import load
 from bloomish.values import Values
 
 PR_SET_PDEATHSIG = 1
@@ -141,6 +142,11 @@ def _program(orders: Orders) -> tuple[ir.Program, Externals]:
     """The role's program, from the target that the whole cluster was started with."""
     from bloomish.runtime.roles import roles
 
+    if orders.program is not None:
+        load(plain(orders.target))  # for the Python in its modules
+        program = from_json(orders.program)
+        if isinstance(program, ir.Program) and (python := python_behind(program)) is not None:
+            return program, python
     role = roles(load(orders.target)).role(orders.role)
     return role.program, role.externals
 
