@@ -56,8 +56,8 @@ class Walk:
         self.system, self.modes, self.is_leaf = system, modes, is_leaf
         self.reveals, self.clocks = reveals, clocks
 
-    def question(self, unit: Unit, uses: tuple[Use, ...]) -> Ground:
-        """Beneath some atoms of the rule that asks."""
+    def question(self, unit: Unit, uses: tuple[Use, ...], strict: bool = False) -> Ground:
+        """Beneath some atoms of the rule that asks; `strict`: all of it must be complete."""
         ground = Ground()
         group = {argument for argument in unit.rule.args if isinstance(argument, ir.Var)}
         for use in uses:
@@ -67,12 +67,8 @@ class Walk:
                 if isinstance(argument, ir.Const)
                 or (isinstance(argument, ir.Var) and (not unit.aggregates or argument in group))
             )
-            self._use(unit, use, fixed, False, ground, set())
+            self._use(unit, use, fixed, strict, ground, set())
         return ground
-
-    def all_of(self, unit: Unit) -> Ground:
-        """Beneath the whole body of a rule."""
-        return self.question(unit, unit.uses)
 
     def _use(
         self,
