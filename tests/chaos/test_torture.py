@@ -1,0 +1,168 @@
+"""Real processes under real faults, and bugs that the same runs find."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bloomish.cli import bloomish
+from bloomish.runtime.chaos import faults
+from bloomish.runtime.chaos.operations import read
+from bloomish.runtime.chaos.torture import Outcome, Settings, resized, torture
+from bloomish.runtime.history import read as read_history
+from bloomish.runtime.roles import roles
+from bloomish.runtime.sim.explain import words
+from bloomish.runtime.sim.schedule import from_text, to_text
+from bloomish.targets import load
+
+HERE = Path(__file__).parent
+CLUSTERS = HERE / "clusters"
+MULTIPAXOS = "bloomish.programs.multipaxos"
+STORE_OPERATIONS = HERE.parents[1] / "programs" / "data" / "multipaxos.ops"
+ONE_PLACE = str(CLUSTERS / "one_place.py")
+MEMORY = Path("/dev/shm")
+"""More load than with files on a disk, where there is such a folder."""
+SHORT = 6.0
+
+
+def settings(target: str, operations: Path, folder: Path, **sizes: int) -> Settings:
+    declared = resized(roles(load(target)), sizes)
+    data = MEMORY if MEMORY.is_dir() else None
+    return Settings(target, declared, read(operations, declared), SHORT, data=data, folder=folder)
+
+
+def run(what: Settings, seed: int = 1) -> Outcome:
+    return asyncio.run(torture(what, seed))
+
+
+def told(outcome: Outcome) -> str:
+    """What a failed run says."""
+    lines = [f"seed {outcome.seed}: {to_text(outcome.schedule)}", *outcome.problems]
+    for judgement in outcome.judgements.values():
+        lines += words(judgement)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("replicas", [3, 5])
+def test_registers_and_locks_are_linearizable_under_faults(
+    replicas: int, tmp_path: Path, fresh_seed: int
+) -> None:
+    what = settings(MULTIPAXOS, STORE_OPERATIONS, tmp_path, replica=replicas, client=2)
+    outcome = run(what, fresh_seed)
+    assert outcome.status == 0, told(outcome)
+    assert set(outcome.judgements) == {"register", "lock", "text"}
+    assert outcome.counts["ok"] > 50
+    assert outcome.recovered is not None
+
+
+def test_reads_that_followers_answer_are_found(tmp_path: Path) -> None:
+    target = str(CLUSTERS / "local_reads.py")
+    what = settings(target, STORE_OPERATIONS, tmp_path, client=2)
+    outcome = run(replace(what, seconds=3.0, schedule=()))
+    assert outcome.judgements["register"].verdict == "no"
+    assert outcome.judgements["lock"].verdict == "yes"  # which nobody only reads
+    history = read_history(outcome.histories["register"])
+    assert history.header.model == "register"
+    assert history.header.about["seed"] == 1
+
+
+def test_what_a_node_says_is_written_outlives_it(tmp_path: Path) -> None:
+    """And is lost, which is found, where it does not reach the disk."""
+    schedule = "restart server-0 0.5-0.6; restart server-0 2-2.1"
+    for kind, verdict in (("durable", "yes"), ("volatile", "no")):
+        target = f"{ONE_PLACE}:{kind}"
+        what = settings(target, CLUSTERS / "one_place.ops", tmp_path / kind)
+        # Many keys, so that some are read again before they are written again.
+        planned = from_text(schedule, what.declared.nodes)
+        what = replace(what, seconds=4.0, schedule=planned, keys=40)
+        outcome = run(what)
+        assert outcome.judgements["register"].verdict == verdict, told(outcome)
+        assert outcome.counts["info"] > 0  # what was under way when the node was killed
+        assert outcome.recovered is not None
+        notes = read_history(outcome.histories["register"]).notes if outcome.histories else ()
+        assert sum(note.text == "server-0 is killed" for _, note in notes) == 2
+
+
+def test_who_is_not_answered_in_time_goes_on_as_another(tmp_path: Path) -> None:
+    target = f"{ONE_PLACE}:durable"
+    what = settings(target, CLUSTERS / "one_place.ops", tmp_path)
+    schedule = from_text("pause server-0 0.5-2", what.declared.nodes)
+    outcome = run(replace(what, seconds=3.0, schedule=schedule, patience=0.3))
+    assert outcome.status == 0, told(outcome)
+    operations = read_history(outcome.histories["register"]).operations
+    unknown = {one.process for one in operations if one.outcome == "open"}
+    assert len(unknown) >= what.clients
+    for process in unknown:
+        assert [one.outcome for one in operations if one.process == process][-1] == "open"
+
+
+def test_no_progress_after_the_last_fault_is_a_failure(tmp_path: Path) -> None:
+    what = settings(MULTIPAXOS, STORE_OPERATIONS, tmp_path)
+    schedule = from_text("crash replica-0 0.5; crash replica-1 0.6", what.declared.nodes)
+    outcome = run(replace(what, seconds=2.0, schedule=schedule, recovery=2.0))
+    assert outcome.status == 1
+    assert outcome.problems == [
+        "12 of 12 clients were not answered within 2 s after the last fault"
+    ]
+    assert {one.verdict for one in outcome.judgements.values()} == {"yes"}
+
+
+# ----------------------------------------------------------------- the command
+
+
+def command(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(bloomish, ["torture", *arguments], standalone_mode=False)
+    if result.exception is not None:
+        return 2, str(result.exception)
+    return int(result.return_value), result.output
+
+
+def test_the_command(tmp_path: Path) -> None:
+    operations = str(CLUSTERS / "one_place.ops")
+    arguments = [f"{ONE_PLACE}:durable", "--operations", operations, "--for", "1", "--runs", "2"]
+    status, said = command(*arguments, "--faults", "none", "--format", "json")
+    assert status == 0, said
+    runs = [json.loads(line) for line in said.splitlines()]
+    assert [one["seed"] for one in runs] == [0, 1]
+    assert runs[0]["histories"][0]["verdict"] == "yes"
+    assert runs[0]["files"] == {}
+    status, said = command(*arguments[:-2], "--histories", str(tmp_path), "--seed", "7")
+    assert status == 0, said
+    assert said.startswith(f"seed 7: {to_text(faults.drawn(7, ['server-0'], ['server-0'], 0.75))}")
+    assert "linearizable: " in said
+    assert (tmp_path / "1-nodes-seed-7-register.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--faults", "fire"], "--faults fire: there are restart, pause, partition, oneway"),
+        (["--size", "server"], "--size server: write ROLE=N"),
+        (["--size", "client=2"], "has no role 'client'"),
+        (["--schedule", "drop server-0>server-0#1"], "is for the simulator"),
+        (["--data", "/nowhere"], "there is no such folder"),
+    ],
+)
+def test_what_the_command_does_not_take(arguments: list[str], text: str) -> None:
+    operations = str(CLUSTERS / "one_place.ops")
+    status, said = command(f"{ONE_PLACE}:durable", "--operations", operations, *arguments)
+    assert status == 2
+    assert text in said
+
+
+# ----------------------------------------------------------------- the campaign
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("replicas", [3, 5])
+def test_twenty_runs_of_ten_seconds(replicas: int, tmp_path: Path) -> None:
+    what = settings(MULTIPAXOS, STORE_OPERATIONS, tmp_path, replica=replicas, client=2)
+    for seed in range(20):
+        outcome = run(replace(what, seconds=10.0), seed)
+        assert outcome.status == 0, told(outcome)
