@@ -47,7 +47,7 @@ class Client(Register):
 
     replicas = roster("replica")
     put = input(number=int, name=str, value=str)
-    get = input(number=int, name=str)
+    get = input(number=Key(int), name=str)
     answers = table(number=int, value=str)
     done = output(number=int)
     got = output(number=int, value=str)

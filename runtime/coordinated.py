@@ -58,6 +58,15 @@ def load(target: str, contract: bool = False) -> Target:
     return Target(target, tuple(programs.values()), cluster)
 
 
+def arguments(target: str) -> list[str]:
+    """A target as a command line has it."""
+    found = _MARK.match(target)
+    if found is None:
+        return [target]
+    said = ["--with", found["mechanism"]] if found["mechanism"] else []
+    return [found["plain"], "--coordinate", *said]
+
+
 def plain(target: str) -> str:
     """The target without what was said of coordination."""
     found = _MARK.match(target)

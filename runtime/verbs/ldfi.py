@@ -14,6 +14,7 @@ import click
 from bloomish import ir
 from bloomish.errors import BloomishError
 from bloomish.readers.dedalus import read_dedalus
+from bloomish.runtime.coordinated import arguments
 from bloomish.runtime.feeds import parse_feed
 from bloomish.runtime.sim.ldfi.faults import Bounds, CrashMode
 from bloomish.runtime.sim.ldfi.global_program import global_program
@@ -91,7 +92,7 @@ def _program(
     if options.feeds:
         if stage.declared is None:
             raise BloomishError("--feed needs a cluster or a single node")
-        inserts = fed([parse_feed(text, stage.declared) for text in options.feeds], 1)
+        inserts = fed([parse_feed(text, stage.declared) for text in options.feeds], 1, stage)
     return global_program(stage, inserts, options.eot), stage.nodes, []
 
 
@@ -118,7 +119,7 @@ def _strangers(program: ir.Program, bounds: Bounds) -> list[str]:
 
 
 def _command(targets: Sequence[str], options: Options) -> str:
-    parts = ["bloomish", "ldfi", *targets]
+    parts = ["bloomish", "ldfi", *(word for target in targets for word in arguments(target))]
     parts += ["--nodes", options.nodes] if options.nodes else []
     for text in options.feeds:
         parts += ["--feed", text]

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import click
 
 from bloomish.errors import BloomishError
+from bloomish.runtime.coordinated import arguments
 from bloomish.runtime.feeds import parse_feed
 from bloomish.runtime.sim.random_runs import SAFETY, Outcome, Settings, run_seed, workload
 from bloomish.runtime.sim.rates import parse_rates
@@ -85,7 +86,7 @@ def _inserts(options: Options, stage: Stage) -> list[Insert] | None:
         return None
     if stage.declared is None:
         raise BloomishError("--feed needs a cluster or a single node")
-    return fed([parse_feed(text, stage.declared) for text in options.feeds], SAFETY // 2)
+    return fed([parse_feed(text, stage.declared) for text in options.feeds], SAFETY // 2, stage)
 
 
 def _shrunk(settings: Settings, failed: Outcome) -> tuple[Schedule, Outcome]:
@@ -140,7 +141,7 @@ def _insert_text(one: Insert) -> str:
 
 
 def _replay(options: Options, seed: int, schedule: Schedule) -> str:
-    parts = ["bloomish", "sim", options.target, "--seed", str(seed)]
+    parts = ["bloomish", "sim", *arguments(options.target), "--seed", str(seed)]
     parts += ["--schedule", to_text(schedule), "--for", str(options.ticks)]
     if options.rows != Settings.rows:
         parts += ["--rows", str(options.rows)]
