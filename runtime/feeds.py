@@ -19,6 +19,7 @@ from typing import IO
 
 from bloomish import ir
 from bloomish.errors import BloomishError
+from bloomish.runtime.ends import Ends
 from bloomish.runtime.evaluator import Row
 from bloomish.runtime.host import Node, RowsSetAside
 from bloomish.runtime.roles import Role, Roles
@@ -134,7 +135,7 @@ def _rows(
 
 
 async def feed(
-    one: Feed, nodes: dict[str, Node], complain: Callable[[str], None]
+    one: Feed, nodes: dict[str, Node], complain: Callable[[str], None], ends: Ends
 ) -> AsyncIterator[int]:
     """Insert a feed's rows; gives how many in each batch.  Lines of the standard input that
     are no rows, and rows that a node sets aside, are told, and it goes on."""
@@ -149,6 +150,8 @@ async def feed(
             else:
                 shares.setdefault(order[turn % len(order)], []).append(row)
                 turn += 1
+        for name, rows in shares.items():
+            ends.note(name, one.place.collection, rows)
         inserts = [nodes[name].insert(one.place.collection, rows) for name, rows in shares.items()]
         for outcome in await asyncio.gather(*inserts, return_exceptions=True):
             if isinstance(outcome, RowsSetAside):

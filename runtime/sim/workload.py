@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bloomish import ir
+from bloomish.runtime.ends import Ends, endings
 from bloomish.runtime.evaluator import Row
 from bloomish.runtime.feeds import Feed
 from bloomish.runtime.sim.stage import Member, Stage
@@ -40,9 +41,26 @@ def make_up(stage: Stage, seed: int, rows: int, horizon: int) -> list[Insert]:
         for number in range(rows):
             row = made_row(collection, member.node, stage.nodes, chance, number)
             if row is not None and _fits(collection, row, values):
+                key = tuple(row[place] for place in keys)
+                if keys and key in known:
+                    continue
+                known.add(key)
                 time = chance.randrange(horizon)
                 inserts.append(Insert(time, member.node, collection.name, (row,)))
-    return sorted(inserts, key=lambda one: (one.time, one.node, one.collection))
+    inserts.sort(key=lambda one: (one.time, one.node, one.collection))
+    return [*inserts, *ended(stage, inserts, horizon)]
+
+
+def ended(stage: Stage, inserts: Sequence[Insert], time: int) -> list[Insert]:
+    """What hosts say once they have given all of this: that there is no more."""
+    ends = Ends({member.node: member.program for member in stage.members})
+    for one in inserts:
+        ends.note(one.node, one.collection, one.rows)
+    return [
+        Insert(time, node, collection, (row,))
+        for node, collection, rows in ends.rows(stage.nodes)
+        for row in rows
+    ]
 
 
 def systematic(stage: Stage, rows: int, all_numbers: bool = False) -> list[Insert]:
@@ -73,7 +91,7 @@ def systematic(stage: Stage, rows: int, all_numbers: bool = False) -> list[Inser
                     row.append(pool.value(column.type, number if differs else 0))
             if None not in row and _fits(collection, tuple(row), values):
                 inserts.append(Insert(0, member.node, collection.name, (tuple(row),)))
-    return inserts
+    return [*inserts, *ended(stage, inserts, 0)]
 
 
 class _Pool:
@@ -118,10 +136,12 @@ def _distinct(values: Sequence[object], kind: type) -> list[Any]:
 
 
 def outside(stage: Stage) -> Iterable[tuple[Member, ir.Collection]]:
-    """Collections that rows enter from outside the world, with their member."""
+    """Collections that rows enter from outside the world, with their member; not those by
+    which a host says that there is no more."""
     sent = stage.sent_wires()
     for member, collection in stage.collections("input", "channel"):
-        if member.program.notation == "dedalus":
+        last = (ending.collection.name for ending in endings(member.program))
+        if member.program.notation == "dedalus" or collection.name in last:
             continue
         if collection.kind == "input" or (collection.wire or collection.name) not in sent:
             yield member, collection
@@ -214,3 +234,4 @@ def fed(feeds: Sequence[Feed], horizon: int) -> list[Insert]:
         Insert((place + 1) * step, node, collection, (row,))
         for place, (node, collection, row) in enumerate(inserts)
     ]
+    return [*timed, *ended(stage, timed, (len(timed) + 1) * step)]

@@ -89,7 +89,7 @@ def _inserts(options: Options, stage: Stage) -> Sequence[Insert]:
     if options.feeds:
         if stage.declared is None:
             raise BloomishError("--feed needs a cluster or a single node")
-        return fed([parse_feed(text, stage.declared) for text in options.feeds], 1)
+        return fed([parse_feed(text, stage.declared) for text in options.feeds], 1, stage)
     if options.seed is None:
         return systematic(stage, options.rows)
     return make_up(stage, options.seed, options.rows, 1_000)

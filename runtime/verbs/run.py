@@ -15,6 +15,8 @@ from typing import Any, Literal, get_args
 
 from bloomish.errors import BloomishError
 from bloomish.runtime.cluster import Restart, RunningCluster, StartFailed, launch
+from bloomish.runtime.coordinated import load
+from bloomish.runtime.ends import Ends
 from bloomish.runtime.feeds import BadOption, Feed, Place, feed, find_place, parse_feed
 from bloomish.runtime.host import Change, HostFault, Node, NodeGone, Watch
 from bloomish.runtime.roles import Roles, roles
@@ -177,6 +179,7 @@ class _Run:
         nodes: dict[str, Node] = {}
         wanted = {node for node, _ in self.watches}
         wanted |= {node for one in self.feeds for node in one.place.nodes}
+        wanted.update(self._fed_nodes())
         for name in sorted(wanted):
             nodes[name] = await cluster.connect(name)
         watching = [
@@ -220,14 +223,32 @@ class _Run:
         return [asyncio.ensure_future(show(cluster))]
 
     async def _feed_all(self, nodes: dict[str, Node]) -> None:
-        async def one_feed(one: Feed) -> None:
+        ends = Ends({node: role.program for role in self.declared.roles for node in role.nodes})
+
+        async def one_feed(one: Feed) -> bool:
             try:
-                async for rows in feed(one, nodes, self._refused):
+                async for rows in feed(one, nodes, self._refused, ends):
                     self.fed += rows
             except HostFault as fault:
                 self._refused(str(fault))
+                return False
+            return True
 
-        await asyncio.gather(*map(one_feed, self.feeds))
+        if all(await asyncio.gather(*map(one_feed, self.feeds))):
+            await self._end(ends, nodes)
+
+    async def _end(self, ends: Ends, nodes: dict[str, Node]) -> None:
+        """The files have been fed to their ends: roles that they fed get no more."""
+        for name, collection, rows in ends.rows(self._fed_nodes()):
+            try:
+                await nodes[name].insert(collection, rows)
+            except HostFault as fault:
+                self._refused(str(fault))
+
+    def _fed_nodes(self) -> list[str]:
+        """All nodes of the roles that a file feeds."""
+        fed = {self.declared.of(one.place.nodes[0]).name for one in self.feeds}
+        return [node for role in self.declared.roles if role.name in fed for node in role.nodes]
 
     def _refused(self, text: str) -> None:
         self.wrong.append(text)

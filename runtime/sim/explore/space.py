@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal, NamedTuple
 
+from bloomish.runtime.ends import endings
 from bloomish.runtime.sim.explore.reach import Place, Reach, alone
 from bloomish.runtime.sim.explore.sites import Mailbag, Site, Violated, periodics, sites
 from bloomish.runtime.sim.stage import Stage
@@ -160,6 +161,17 @@ class Explorer:
             if (one.node, one.collection) in inputs
         )
         """What a host inserts: it comes once, a channel's messages may come again."""
+        last = {
+            (member.node, ending.collection.name)
+            for member in stage.members
+            for ending in endings(member.program)
+        }
+        self.last = frozenset(
+            number
+            for number in self.given
+            if (made[bag.messages[number].site].node, bag.messages[number].collection) in last
+        )
+        """What a host says when it has no more to insert: it comes after all that it inserts."""
         self._known: dict[State, int] = {}
         self._masks = [0] * len(made)
         self._masked = 0
@@ -209,7 +221,8 @@ class Explorer:
     def _next_move(self, state: State, whole: bool) -> Move | None:
         for site in self.space.sites:
             local = site.locals[state.locals[site.index]]
-            taken = tuple(_bits(state.flying & self._mask(site.index)))
+            flying = set(_bits(state.flying & self._mask(site.index)))
+            taken = tuple(sorted(flying.difference(self._held(state, site.index))))
             if taken and not local.dead:
                 return Move(site.index, taken if whole else taken[:1])
             if local.again:
@@ -342,6 +355,7 @@ class Explorer:
         if local.dead:
             return ()
         found = set(_bits(state.flying & self._mask(site.index)))
+        found.difference_update(self._held(state, site.index))
         for other in self.space.sites:
             if other.has_standing:
                 standing = other.locals[state.locals[other.index]].standing
@@ -355,6 +369,14 @@ class Explorer:
             timer for timer in self.timers if self.space.bag.messages[timer].site == site.index
         )
         return tuple(sorted(found))
+
+    def _held(self, state: State, site: int) -> tuple[int, ...]:
+        """What a host says last, while there is something of it that the node has yet to take."""
+        if not self.last:
+            return ()
+        mine = [one for one in _bits(state.flying & self._mask(site)) if one in self.given]
+        last = tuple(one for one in mine if one in self.last)
+        return last if len(last) < len(mine) else ()
 
     def _moves(self, state: State, index: int, available: tuple[int, ...]) -> Iterator[Move]:
         site = self.space.sites[index]
@@ -409,7 +431,7 @@ class Explorer:
                 continue
             if messages:
                 busy.add(other)
-                acting += messages
+                acting += (*messages, *self._held(state, other))
             if self.space.sites[other].locals[state.locals[other]].again:
                 busy.add(other)
                 acting.append(alone(other))
