@@ -221,7 +221,7 @@ def _fits(collection: ir.Collection, row: Row, values: Values) -> bool:
     return True
 
 
-def fed(feeds: Sequence[Feed], horizon: int) -> list[Insert]:
+def fed(feeds: Sequence[Feed], horizon: int, stage: Stage) -> list[Insert]:
     """The rows of `--feed` files, dealt to their nodes, evenly over the horizon."""
     inserts: list[tuple[str, str, Row]] = []
     for one in feeds:
@@ -230,7 +230,7 @@ def fed(feeds: Sequence[Feed], horizon: int) -> list[Insert]:
             to = nodes if one.place.all_of_them else (nodes[number % len(nodes)],)
             inserts += ((node, one.place.collection, row) for node in to)
     step = max(1, horizon // (len(inserts) + 1))
-    return [
+    timed = [
         Insert((place + 1) * step, node, collection, (row,))
         for place, (node, collection, row) in enumerate(inserts)
     ]

@@ -22,7 +22,6 @@ from bloomish.runtime.host import Change, HostFault, Node, NodeGone, Watch
 from bloomish.runtime.roles import Roles, roles
 from bloomish.runtime.rowtext import row_json, row_text
 from bloomish.runtime.tls import Credentials, CredentialsMissing
-from bloomish.runtime.coordinated import load
 
 WATCHABLE = ("output", "invariant")
 
