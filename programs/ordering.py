@@ -23,8 +23,8 @@ not survived.  There is no clock in here, and what is repeated is a standing sen
 """
 
 from bloomish import (
-    Address, Any, Key, Max, Program, _, channel, count, each, field, here, index, min_, notin, protocol,
-    roster, scratch, table, use, variables,
+    Address, Any, Key, Max, Program, _, channel, count, each, field, here, index, min_, notin,
+    protocol, roster, scratch, table, use, variables,
 )
 from bloomish.programs.failure_detector import FailureDetector
 from bloomish.programs.multipaxos import NO_OP, Log

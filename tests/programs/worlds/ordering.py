@@ -5,7 +5,7 @@ beginning of the other, and in none does a word stand twice.
 """
 
 from bloomish import (
-    Address, Cluster, Key, Program, SetUnion, _, channel, each, eventually, field, function, here, input,
+    Address, Cluster, Key, Program, _, channel, each, eventually, field, function, here, input,
     invariant, notin, roster, scratch, table, use, variables,
 )
 from bloomish.programs.ordering import (
@@ -36,8 +36,9 @@ def lacks(text: str, word: str) -> bool:
 
 
 @function
-def words_of(text: str) -> SetUnion(str):
-    return frozenset(text.split())
+def strange(text: str) -> bool:
+    """Is there a word that no host ever said?"""
+    return not all(word[0] == "w" and word[1:].isdigit() for word in text.split())
 
 
 class Audit(Program):
@@ -47,7 +48,6 @@ class Audit(Program):
     replicas = roster("replica")
     told_register = channel(to=Address, text=str)
     told_done = channel(to=Address, word=str)
-    told_said = channel(to=Address, word=str)
 
 
 class Saying(Audit):
@@ -56,15 +56,11 @@ class Saying(Audit):
     say = input(word=str)
     wish = input(word=str)
     lapse = input(word=str)
-    said = table(word=str, durable=True)
     wishes = table(word=str, durable=True)
     done = scratch(word=str)
 
-    said(word) <= say(word)
-    said(word) <= wish(word)
     wishes(word) <= wish(word)
     wishes(word) <- wishes(word) & lapse(word)
-    Audit.told_said(node, word) <~ said(word) & Audit.auditors(node)
     Audit.told_done(node, word) <~ done(word) & Audit.replicas(node)
 
 
@@ -151,23 +147,17 @@ class ReplicatedRegister(Register):
 
 
 class Auditor(Audit):
-    """One order, and in it what was said."""
+    """One order of what was said."""
 
     registers = table(text=str, durable=True)
-    said = table(word=str, durable=True)
-    words = scratch(word=str)
-    unsaid = scratch(word=str)
     fork = invariant(one=str, two=str)
-    settled = eventually(node=Address)
+    made_up = invariant(text=str)
 
     registers(text) <= Audit.told_register(_, text)
-    said(word) <= Audit.told_said(_, word)
     fork(text, other) <= (
         registers(text) & registers(other) & (text < other) & forked(text, other)
     )
-    words(word) <= registers(text) & each(word, words_of(text))
-    unsaid(word) <= words(word) & notin(said(word))
-    settled(here) <= Audit.auditors(here) & notin(unsaid(_))
+    made_up(text) <= registers(text) & strange(text)
 
 
 sequenced = Cluster(replica=SequencedRegister * 3, submitter=Submitter * 2, auditor=Auditor)
