@@ -70,10 +70,10 @@ class Submitter(Transactions):
     protocol(by=("numbers of submitters", "one answer per number"))
 
     submit = scratch(tag=Any, parts=Any)    # a transaction for every tick that derives it
-    keep = scratch(tag=Any, parts=Any)      # one for as long as it stays derived
+    keep = scratch(tag=Any, parts=Any)      # one for as long as its tag stays derived
     outcome = output(tag=Any, commit=bool)
 
-    kept = table(tag=Any, parts=Any, durable=True)
+    kept = table(tag=Any, durable=True)
     wish = scratch(tag=Any, parts=Any)
     ranked = scratch(rank=int, tag=Any, parts=Any)
     wishes = scratch(count=int)
@@ -86,9 +86,9 @@ class Submitter(Transactions):
     next_number <= [(1,)]
 
     wish(tag, parts) <= submit(tag, parts)
-    wish(tag, parts) <= keep(tag, parts) & notin(kept(tag, parts))
-    kept(tag, parts) <+ keep(tag, parts) & notin(kept(tag, parts))
-    kept(tag, parts) <- kept(tag, parts) & notin(keep(tag, parts))
+    wish(tag, parts) <= keep(tag, parts) & notin(kept(tag))
+    kept(tag) <+ keep(tag, _) & notin(kept(tag))
+    kept(tag) <- kept(tag) & notin(keep(tag, _))
 
     ranked(index((tag, parts)), tag, parts) <= wish(tag, parts)
     wishes(count()) <= wish(_, _)

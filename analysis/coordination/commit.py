@@ -52,6 +52,8 @@ def is_transaction(inference: Inference, report: Report, point: Point) -> bool:
     """Whether one trigger's messages to several nodes must take effect together."""
     system = inference.system
     channels, roles = _claimed(system)
+    if _is_leg(system, channels, point):
+        return True
     if point.role not in roles:
         return False
     heads = {unit.head for unit in system.units if unit.rule.name == point.rule}
@@ -70,7 +72,11 @@ def commits(
     system = inference.system
     channels, roles = _claimed(system)
     entries = _entries(system, channels, roles)
-    wanted = [point for point in points if point.role not in roles or not channels]
+    wanted = [
+        point
+        for point in points
+        if point.role not in roles and not _is_leg(system, channels, point)
+    ]
     for role in dict.fromkeys(point.role for point in wanted):
         mine = [point for point in wanted if point.role == role]
         entries |= set(_cut(inference, role, mine))
@@ -108,6 +114,15 @@ def _claimed(system: System) -> tuple[frozenset[str], frozenset[str]]:
                 channels |= legs
                 roles |= at
     return frozenset(channels), frozenset(roles)
+
+
+def _is_leg(system: System, channels: Iterable[str], point: Point) -> bool:
+    """Whether a point is how a transaction's messages are sent, which commit does instead."""
+    return any(
+        unit.role == point.role and unit.rule.name == point.rule
+        for channel in channels
+        for unit in system.producers[channel]
+    )
 
 
 def _vetoes(system: System, role: str, channels: set[str]) -> bool:

@@ -1,10 +1,11 @@
 """What a message does at a node: by which rules it takes effect, and whether these may not hold.
 
-A message is read by rules of three kinds.  Those that change state are its
-effect, as far as the state is what some guard looks at: a balance, a lock.  A
-guard is a condition on a node's own state, or an absence in it: if no effect
-holds, the node has vetoed the message.  All other rules answer or take notes:
-that a debit was refused is no effect of the debit.
+A message is read by rules of two kinds.  Those that change state are its effect,
+as far as the state is what some guard looks at: a balance, a lock.  A guard is
+a condition on a node's own state, or an absence in it: if no effect holds, the
+node has vetoed the message.  All other rules answer or take notes: that a debit
+was refused is no effect of the debit; nor is, beside a guarded effect, what is
+noted of every message, such as that it was seen.
 """
 
 from __future__ import annotations
@@ -81,8 +82,9 @@ class Effects:
         ]
         if not candidates:
             candidates = [rule for rule in self.changing if self.reads(rule, mine)]
-        guarded = [rule for rule in candidates if self.is_guarded(rule)]
-        return tuple(guarded or candidates)
+        if any(self.is_guarded(rule) for rule in candidates):
+            candidates = [rule for rule in candidates if not is_certain(rule)]
+        return tuple(candidates)
 
     # ----------------------------------------------------------------- guards
 
@@ -153,6 +155,14 @@ class Effects:
         """A head's arguments at the key columns."""
         columns = next(c.columns for c in self.program.collections if c.name == rule.head)
         return tuple(arg for arg, c in zip(rule.args, columns, strict=True) if c.key)
+
+
+def is_certain(rule: ir.Rule) -> bool:
+    """Whether a rule holds for whatever message comes: it asks for nothing else."""
+    if len(rule.body) != 1 or not isinstance(rule.body[0], ir.Atom):
+        return False
+    args = [arg for arg in rule.body[0].args if not isinstance(arg, ir.Wild)]
+    return all(isinstance(arg, ir.Var) for arg in args) and len(set(args)) == len(args)
 
 
 def _names(rule: ir.Rule) -> Iterable[str]:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bloomish import ir
-from bloomish.analysis.coordination.effects import Effects
+from bloomish.analysis.coordination.effects import Effects, is_certain
 from bloomish.safety import parts
 
 TICKET = ir.TupleOf((ir.Plain("int"), ir.Plain("int")))
@@ -38,14 +38,18 @@ class Voting:
     def __post_init__(self) -> None:
         effects = Effects(self.program, frozenset(entry.name for entry in self.entries))
         by_entry = {entry.name: effects.by_entry(entry.name) for entry in self.entries}
-        chosen = {rule.name: rule for rules in by_entry.values() for rule in rules}
+        chosen = {
+            rule.name: rule for rules in by_entry.values() for rule in rules if not is_certain(rule)
+        }
         needed = _needed(effects, chosen.values())
         for entry in self.entries:
-            self._take(entry, bool(by_entry[entry.name]))
-            if by_entry[entry.name]:
-                self._try(entry)
-            else:
+            rules = by_entry[entry.name]
+            certain = not rules or any(map(is_certain, rules))
+            self._take(entry, not certain)
+            if certain:
                 self._state("can", (TICKET_VAR, PART_VAR), (self._asked(), _is(entry)))
+            if any(rule.name in chosen for rule in rules):
+                self._try(entry)
         for name in needed:
             self._try_view(name, effects)
         for rule in chosen.values():
@@ -65,13 +69,13 @@ class Voting:
         columns = tuple(replace(column, key=False) for column in entry.columns)
         self.collections.append(ir.Collection(name, "scratch", columns, doc=doc))
         for source in ("deliver", "declined") if may_be_declined else ("deliver",):
-            body = (ir.Atom(f"{self.path}.{source}", (ir.Wild(), PART_VAR)), _is(entry))
-            self._rule(name, _row(entry), body)
+            atom = ir.Atom(f"{self.path}.{source}", (ir.Wild(), PART_VAR))
+            self._rule(name, _columns(entry), (atom, _is(entry), ROW_OF_PART))
 
     def _try(self, entry: ir.Collection) -> None:
         self._declare("tried", entry, f"{entry.name}, to be voted on")
-        head = (TICKET_VAR, PART_VAR, *_row(entry))
-        self._rule(self._of("tried", entry.name), head, (self._asked(), _is(entry)))
+        head = (TICKET_VAR, PART_VAR, *_columns(entry))
+        self._rule(self._of("tried", entry.name), head, (self._asked(), _is(entry), ROW_OF_PART))
 
     def _try_view(self, view: str, effects: Effects) -> None:
         """A view on the way to an effect, as it would be if the part were there."""
@@ -160,7 +164,8 @@ class Voting:
         )
 
 
-TICKET_VAR, PART_VAR = ir.Var("ticket_"), ir.Var("part_")
+TICKET_VAR, PART_VAR, ROW_VAR = ir.Var("ticket_"), ir.Var("part_"), ir.Var("row_")
+ROW_OF_PART = ir.Condition(ir.Binary("==", ROW_VAR, ir.Field(PART_VAR, ROW, ir.Plain("Any"))))
 
 
 def label_of(collection: ir.Collection) -> str:
@@ -173,12 +178,11 @@ def _is(entry: ir.Collection) -> ir.Condition:
     return ir.Condition(ir.Binary("==", label, ir.Const(label_of(entry))))
 
 
-def _row(entry: ir.Collection) -> tuple[ir.Expr, ...]:
-    """An entry's columns out of a part; where it goes is here."""
+def _columns(entry: ir.Collection) -> tuple[ir.Expr, ...]:
+    """An entry's columns out of a part's row; where it goes is here."""
     channel = entry.kind == "channel"
     own = entry.columns[1:] if channel else entry.columns
-    row = ir.Field(PART_VAR, ROW, ir.Plain("Any"))
-    taken = tuple(ir.Field(row, place, column.type) for place, column in enumerate(own))
+    taken = tuple(ir.Field(ROW_VAR, place, column.type) for place, column in enumerate(own))
     return (ir.Here(), *taken) if channel else taken
 
 

@@ -1,0 +1,160 @@
+"""Transfers between two banks, written in several ways: commit is put in, and money stays."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from bloomish.analysis import check
+from bloomish.analysis.coordinate import coordinate
+from bloomish.pretty_file import deployment_text
+from bloomish.runtime.sim.explore.space import Limits, explore
+from bloomish.runtime.sim.random_runs import SAFETY
+from bloomish.runtime.sim.rates import draw, parse_rates
+from bloomish.runtime.sim.stage import Stage, stage_of
+from bloomish.runtime.sim.workload import Insert
+from bloomish.runtime.sim.world import World
+from tests.programs.campaigns import WORLDS
+
+BANKS = WORLDS / "banks.py"
+VARIANTS = ("two_channels", "two_roles", "one_channel", "each_bank", "answering", "patient")
+FAULTS = parse_rates("default,restart=2,pause=1")
+Transfer = tuple[int, str, str, str, str, int]
+
+
+def banks(variant: str) -> tuple[str, str]:
+    return ("bank_a-0", "bank_b-0") if variant == "two_roles" else ("bank-0", "bank-1")
+
+
+def transfers(variant: str, chance: random.Random, count: int) -> list[Transfer]:
+    """From any account to any other, now and then at one bank."""
+    rows = []
+    for number in range(count):
+        source, target = chance.choice(banks(variant)), chance.choice(banks(variant))
+        names = chance.sample(("alice", "bob"), 2)
+        rows.append((number, source, names[0], target, names[1], chance.randint(10, 90)))
+    return rows
+
+
+def tellers(stage: Stage) -> list[str]:
+    return [node for node in stage.nodes if node.startswith("teller")]
+
+
+def balances(run: World, variant: str) -> dict[tuple[str, str], int]:
+    return {
+        (bank, account): amount
+        for bank in banks(variant)
+        for account, amount in run.rows(bank, "balance")
+    }
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_flag_is_gone(variant: str, tmp_path: Path) -> None:
+    made = coordinate(f"{BANKS}:{variant}")
+    assert made.before.status == 1
+    assert made.after.status == 0
+    (insertion,) = made.plan.insertions
+    assert insertion.mechanism == "atomic commit"
+    assert insertion.price.messages == 10
+    assert not made.plan.refusals
+    printed = tmp_path / "banks.py"
+    printed.write_text(deployment_text(made.deployed.deployment))
+    assert check(str(printed)).status == 0
+
+
+def test_a_bank_that_debits_and_then_sends_needs_no_commit() -> None:
+    made = coordinate(f"{BANKS}:forwarding")
+    assert made.after.status == 0
+    assert {one.mechanism for one in made.plan.insertions} == {"consensus"}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_money_stays_whatever_falls(variant: str) -> None:
+    """A transfer takes effect at both banks or at neither, and nobody overdraws."""
+    stage = stage_of(f"{BANKS}:{variant} --coordinate")
+    moved = 0
+    for seed in range(4):
+        chance = random.Random(f"banks/{seed}")
+        run = World(stage, seed, FAULTS, draw(FAULTS, stage.nodes, SAFETY, seed))
+        for row in transfers(variant, chance, 12):
+            when = chance.randrange(SAFETY)
+            run.at(when, run.insert, chance.choice(tellers(stage)), "transfer", [row])
+        run.run(SAFETY, 20_000)
+        run.heal()
+        run.run(4 * SAFETY, 20_000)
+        found = balances(run, variant)
+        assert sum(found.values()) == 400, f"seed {seed}: {found}"
+        assert not run.violations and not run.set_aside, f"seed {seed}"
+        moved += any(amount != 100 for amount in found.values())
+    assert moved > 2
+
+
+@pytest.mark.parametrize("variant", ["two_channels", "one_channel"])
+def test_rivals_in_every_schedule(variant: str) -> None:
+    """Each of two transfers is covered, and both are not: one of them takes effect."""
+    stage = stage_of(f"{BANKS}:{variant} --coordinate")
+    row = ("bank-0", "alice", "bank-1", "bob")
+    inserts = [
+        Insert(0, "teller-0", "transfer", ((1, *row, 60),)),
+        Insert(0, "teller-1", "transfer", ((2, *row, 70),)),
+    ]
+    space = explore(stage, inserts, Limits(states=20_000, duplicates=0))
+    assert not space.violations
+
+
+def test_who_asked_is_answered() -> None:
+    """What is refused is refused by the rules that say so, with nothing done anywhere."""
+    stage = stage_of(f"{BANKS}:answering --coordinate")
+    run = World(stage, 1)
+    run.at(1, run.insert, "teller-0", "transfer", [(1, "bank-0", "alice", "bank-1", "bob", 170)])
+    run.at(2, run.insert, "bank-1", "deposit", [("bob", 5)])
+    run.at(3, run.insert, "teller-0", "transfer", [(2, "bank-0", "alice", "bank-1", "bob", 70)])
+    run.at(SAFETY // 2, run.insert, "teller-0", "question", [("bank-1", "bob")])
+    run.run(SAFETY)
+    assert run.shown("teller-0", "no") == [(1,)]
+    assert run.shown("teller-0", "yes") == [(2,)]
+    assert run.shown("teller-0", "answer") == [("bob", 175)]
+    assert run.rows("bank-0", "refusals") == [(1,)]
+    assert balances(run, "answering") == {
+        ("bank-0", "alice"): 30,
+        ("bank-0", "bob"): 100,
+        ("bank-1", "alice"): 100,
+        ("bank-1", "bob"): 175,
+    }
+
+
+def test_one_row_twice_is_vetoed() -> None:
+    """A transfer of an account to itself would overwrite one row twice: it is refused."""
+    stage = stage_of(f"{BANKS}:two_channels --coordinate")
+    run = World(stage, 1)
+    same = (1, "bank-0", "alice", "bank-0", "alice", 10)
+    other = (2, "bank-0", "alice", "bank-0", "bob", 10)
+    run.at(1, run.insert, "teller-0", "transfer", [same])
+    run.at(2, run.insert, "teller-0", "transfer", [other])
+    run.run(SAFETY)
+    assert run.rows("bank-0", "balance") == [("alice", 90), ("bob", 110)]
+
+
+def test_the_register_by_commit() -> None:
+    """Chosen by `--with 2pc`: a write is at all replicas, or waits."""
+    target = "bloomish.programs.register"
+    made = coordinate(target, "2pc")
+    assert made.after.status == 0
+    assert {one.mechanism for one in made.plan.insertions} == {"atomic commit"}
+    assert made.plan.insertions[0].price.messages == 14
+    stage = stage_of(f"{target} --coordinate --with 2pc")
+    for seed in range(3):
+        run = World(stage, seed, FAULTS, draw(FAULTS, stage.nodes, SAFETY, seed))
+        for number in range(12):
+            client = f"client-{number % 2}"
+            row = (number, "x", f"v{number}")
+            run.at(SAFETY * number // 12, run.insert, client, "put", [row])
+            run.at(SAFETY * number // 12 + 5, run.insert, client, "get", [(100 + number, "x")])
+        run.run(SAFETY, 20_000)
+        run.heal()
+        run.run(4 * SAFETY, 20_000)
+        assert not run.violations and not run.set_aside
+        held = [run.rows(f"replica-{n}", "register") for n in range(3)]
+        assert held[0] == held[1] == held[2] != []
