@@ -27,6 +27,10 @@ class Conclusion:
     findings: tuple[Finding, ...]
     origins: tuple[Origin, ...]
     steps: tuple[Step, ...]
+    settled: bool = False
+    """Whether it asks for what is complete alone, or for what more rows only add to (R14)."""
+    trusted: bool = False
+    """Whether it is part of a module that seals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ def infer(system: System, verbose: bool = False) -> Inference:
                 tuple(case.findings) if inside else (),
                 tuple(case.origins) if inside else (),
                 tuple(case.steps),
+                case.settled,
+                known.contracts.scope(unit) is not None,
             )
         )
     return Inference(system, known, modes, tuple(conclusions))

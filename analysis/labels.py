@@ -5,6 +5,10 @@ outputs what it sends, hands out, or keeps unread.  A path is order-sensitive if
 a rule on it takes back or depends on the schedule (it has origins or findings),
 and writes if it passes a persisted collection.  What is order-sensitive only
 after the last write on its way is a read of that state.
+
+Modules that seal are components of their own, whose word is taken: nothing on a
+path in them is order-sensitive, and a rule that asks when they say that all is
+there settles what was so on the way to it (R14).
 """
 
 from __future__ import annotations
@@ -118,7 +122,8 @@ def _reachable(system: System, mine: dict[str, list[Conclusion]], entry: str) ->
         for conclusion in mine.get(state.node, ()):
             head = conclusion.unit.head
             own = _gate(conclusion)
-            following = _onward(state, head, own is not None, system.nodes[head].persisted)
+            before = State(state.node, written=state.written) if conclusion.settled else state
+            following = _onward(before, head, own is not None, system.nodes[head].persisted)
             after = gate if own is None else _joined(gate, own, state.before or state.after)
             if following in found and (found[following] in (after, None)):
                 continue
@@ -137,7 +142,7 @@ def _onward(state: State, head: str, sensitive: bool, persisted: bool) -> State:
 
 def _gate(conclusion: Conclusion) -> frozenset[str] | None:
     """The gate of an order-sensitive rule, None of one that is confluent."""
-    if not conclusion.origins and not conclusion.findings:
+    if conclusion.trusted or not (conclusion.origins or conclusion.findings):
         return None
     for origin in conclusion.origins:
         return frozenset(origin.gate)

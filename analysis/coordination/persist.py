@@ -1,17 +1,172 @@
-"""Insertion of tables: what met by chance waits for the other side."""
+"""Insertion of tables: what met by chance waits for the other side (4.6, number 0).
+
+Two messages that a rule joins as they pass meet only if one tick brings both.
+Kept in tables they meet whenever the second comes, at no message more: the
+join of what only grows only grows.  The rule reads the tables; whoever else
+reads what passes by reads it as before.  A view of such a join is made anew
+for the rule, out of tables.  So is an aggregate that ranges over what one tick
+brings, where over all that came it is what can be relied on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from bloomish.analysis.coordination.data import Deployed, Inserted, Refusal
-from bloomish.analysis.inference import Inference
+from bloomish import ir
+from bloomish.analysis.coordination.data import Deployed, Inserted, Insertion, Price, Refusal
+from bloomish.analysis.coordination.splice import add, free_path, replace_rules
+from bloomish.analysis.graph import System, Unit, Use
+from bloomish.analysis.inference import Inference, infer
+from bloomish.analysis.modes import EVENT, NONDET, PART
+from bloomish.analysis.points import PointKind
 from bloomish.analysis.result import Point, Report
+
+ORIGIN = "coordination: persist"
+FREE = Price(0.0, "nothing: what comes is kept", 0.0, "nothing")
+
+
+def persistable(inference: Inference, report: Report, point: Point) -> str:
+    """Why tables do not help a point, "" if they do."""
+    if point.kind == PointKind.UNGUARDED_JOIN.value:
+        return ""
+    if point.kind != PointKind.CHOICE.value or point.inference != "T3":
+        return "it does not depend on what meets by chance"
+    rule = point.rule
+    unit = next(u for u in inference.system.units if (u.role, u.rule.name) == (point.role, rule))
+    outside = inference.system.nodes[unit.head]
+    if unit.op != "<=" or outside.persisted or outside.kind == "output":
+        return "what it derives is kept or handed out, and would be taken back"
+    irreversible = [
+        reader
+        for reader in inference.system.readers[unit.head]
+        if reader.op != "<=" or inference.system.nodes[reader.head].persisted
+    ]
+    return f"`{irreversible[0].rule.name}` acts on it for good" if irreversible else ""
 
 
 def persisted(
     given: Deployed, inference: Inference, report: Report, points: Sequence[Point]
 ) -> Inserted:
     """Tables for these points."""
-    why = "store both sides in tables"
-    return Inserted(given, (), tuple(Refusal(p.id, p.rule, p.span, why) for p in points))
+    deployed = given
+    insertions: list[Insertion] = []
+    refusals: list[Refusal] = []
+    for point in points:
+        why = persistable(inference, report, point)
+        made = None if why else _Tables(deployed, inference, point).insert()
+        if made is not None:
+            why = _still(made.deployed, point)
+        if made is None or why:
+            refusals.append(Refusal(point.id, point.rule, point.span, why))
+            continue
+        deployed = made.deployed
+        insertions.append(made.insertion())
+    return Inserted(deployed, tuple(insertions), tuple(refusals))
+
+
+def _still(deployed: Deployed, point: Point) -> str:
+    """Why a rule depends on the schedule with its tables, too."""
+    for conclusion in infer(System(deployed.deployment)).conclusions:
+        unit = conclusion.unit
+        if (unit.role, unit.rule.name) == (point.role, point.rule) and conclusion.findings:
+            return f"stored, and still: {conclusion.findings[0].why}"
+    return ""
+
+
+class _Tables:
+    """What one point's rule joins, kept."""
+
+    def __init__(self, deployed: Deployed, inference: Inference, point: Point) -> None:
+        self.deployed, self.point = deployed, point
+        self.inference, self.system = inference, inference.system
+        self.role = point.role
+        self.path = free_path(deployed, "kept")
+        self.collections: dict[str, ir.Collection] = {}
+        self.rules: list[ir.Rule] = []
+        self.kept: dict[str, str] = {}
+        """Node -> the table or view that is read instead."""
+
+    def insert(self) -> _Tables:
+        unit = next(
+            u for u in self.system.units if (u.role, u.rule.name) == (self.role, self.point.rule)
+        )
+        modes = {c.unit.id: c.mode for c in self.inference.conclusions}
+        units = [unit]
+        if modes[unit.id] not in (PART, NONDET):  # a cell that other rules merge parts into
+            units = [u for u in self.system.producers[unit.head] if modes[u.id] is PART]
+        changed = {one.rule.name: (self._reading(one, one.rule),) for one in units}
+        durable = self.system.nodes[unit.head].collection.durable
+        self.deployed = replace_rules(self.deployed, self.role, changed)
+        self.deployed = add(
+            self.deployed,
+            self.role,
+            (replace(c, durable=durable and c.kind == "table") for c in self.collections.values()),
+            self.rules,
+        )
+        return self
+
+    def _reading(self, unit: Unit, rule: ir.Rule) -> ir.Rule:
+        """The rule, reading what is kept."""
+        body = list(rule.body)
+        for use in unit.positives:
+            name = self._instead(use)
+            if name:
+                body[use.index] = replace(use.atom, collection=name)
+        return replace(rule, body=tuple(body), origin=ORIGIN, span=replace(rule.span, text=""))
+
+    def _instead(self, use: Use) -> str:
+        """What is read in place of an atom's collection, "" if it stays."""
+        node = self.system.nodes[use.node]
+        mode = self.inference.modes[use.node]
+        if use.node in self.kept:
+            return self.kept[use.node]
+        if node.persisted or node.kind in ("periodic", "roster", "const"):
+            return ""
+        if mode is EVENT and use.node in self.system.asynchronous:
+            return self._table(use)
+        return self._view(use) if mode is PART else ""
+
+    def _name(self, use: Use) -> str:
+        name = self.kept[use.node] = f"{self.path}.{use.atom.collection.replace('.', '_')}"
+        return name
+
+    def _table(self, use: Use) -> str:
+        name = self._name(use)
+        columns = tuple(
+            ir.Column(c.name, c.type, c.key and bool(self.system.nodes[use.node].lattices))
+            for c in self.system.nodes[use.node].columns
+        )
+        variables = tuple(ir.Var(column.name) for column in columns)
+        self.collections[name] = ir.Collection(name, "table", columns)
+        body = (ir.Atom(use.atom.collection, variables),)
+        self.rules.append(ir.Rule(f"{name}_1", name, variables, "<=", body, ORIGIN))
+        return name
+
+    def _view(self, use: Use) -> str:
+        name = self._name(use)
+        own = self.system.nodes[use.node].collection
+        self.collections[name] = replace(own, name=name, kind="scratch", durable=False, wire="")
+        for number, unit in enumerate(self.system.producers[use.node], start=1):
+            rule = self._reading(unit, unit.rule)
+            self.rules.append(replace(rule, name=f"{name}_{number}", head=name))
+        return name
+
+    def insertion(self) -> Insertion:
+        names = [self.system.nodes[node].collection.name for node in self.kept]
+        listed = " and ".join(names)
+        what = (
+            f"{listed} {'is kept in a table' if len(names) == 1 else 'are kept in a table each'}: "
+            f"{self.point.rule} finds whatever came, in whatever order"
+        )
+        return Insertion(
+            "persist",
+            self.role,
+            (self.point.id,),
+            (self.point.rule,),
+            tuple(self.kept),
+            (),
+            what,
+            FREE,
+            tuple(rule.name for rule in self.rules),
+        )

@@ -92,6 +92,7 @@ class Case:
         self.implied: list[Mode] = []
         self.excuses: dict[Hashable, Excuse] = {}
         self.pulsed = False
+        self.settled = False
         self.cell_of_parts = False
         self.mode: Mode = CONST
         self.as_cell: Mode | None = None

@@ -438,6 +438,7 @@ def r14_contract(case: Case) -> None:
     if not guards or contracts.scope(unit) is not None:
         return
     settled = {use.index for use in guards}
+    asked = True
     for use in unit.uses:
         if use in guards or (case.modes[use.node] is CONST):
             continue
@@ -448,8 +449,10 @@ def r14_contract(case: Case) -> None:
             case.effective[use.index] = level
             if level is CONST:
                 case.note("R14", f"all of {use.atom.collection} is there")
+        asked = asked and (level is not None or case.modes[use.node] in LASTING)
         if level is CONST:
             settled.add(use.index)
+    case.settled = asked
     if all(use.index in settled or case.modes[use.node] is CONST for use in unit.uses):
         case.excuse("settled", "R14", "it asks for what is complete alone")
     if _answers_once(case, frozenset(settled)):
