@@ -331,7 +331,7 @@ def ldfi(targets: tuple[str, ...], coordinate: bool, mechanism: str | None, **op
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
     "--model",
-    type=click.Choice(["register", "lock", "list", "text", "counter", "set"]),
+    type=click.Choice(["register", "once", "lock", "list", "text", "counter", "set"]),
     help="What each key is; without it, as the file says, else a register.",
 )
 @click.option("--initial", metavar="JSON", help="What each is at first; else as the file says.")
@@ -562,10 +562,10 @@ def explore(target: str, coordinate: bool, mechanism: str | None, **options: Any
 @TARGET
 @click.option(
     "--operations",
-    required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Which row is inserted for a read, a write, ..., and which row answers it.",
+    help="Which row is inserted for a read, a write, ..., and which row answers it; without it "
+    "NAME.ops beside TARGET's NAME.py, or in the folder data there.",
 )
 @click.option(
     "--size", "sizes", multiple=True, metavar="ROLE=N", help="So many nodes of a role (replica=5)."
@@ -625,9 +625,9 @@ def torture(target: str, coordinate: bool, mechanism: str | None, **options: Any
 
     \b
     Example:
-        bloomish torture programs/multipaxos.py --operations programs/data/multipaxos.ops
-        bloomish torture programs/multipaxos.py --operations programs/data/multipaxos.ops \\
-            --size replica=5 --size client=2 --runs 20
+        bloomish torture programs/register.py
+        bloomish torture programs/register.py --coordinate
+        bloomish torture programs/multipaxos.py --size replica=5 --size client=2 --runs 20
     """
     from bloomish.runtime.verbs.torture import Options, run
 

@@ -16,6 +16,8 @@ from bloomish.runtime.chaos.operations import Part
 
 READS = 0.4
 """So many of the operations look."""
+DECIDED = 6
+"""Operations after which an object is left that is what it is once and for all."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,17 @@ class Load:
     _begun: int = 0
     _seen: dict[str, Any] = field(default_factory=dict)
     """The last value of a register that somebody has been told."""
+    _begun_keys: set[str] = field(default_factory=set)
+    """Keys of which an operation was answered."""
     _held: dict[int, str] = field(default_factory=dict)
     """The lock that a process holds, as far as it knows."""
+    _kept: set[str] = field(default_factory=set)
+    """Locks that are held for ever: there is no release."""
 
     def __post_init__(self) -> None:
+        forms = self.part.forms
+        if "claim" in forms or ("acquire" in forms and "release" not in forms):
+            self.per_key = min(self.per_key, DECIDED)
         for _ in range(self.keys):
             self._names.append("")
             self._used.append(0)
@@ -61,16 +70,20 @@ class Load:
 
     def wanted(self, process: int) -> Wanted:
         """The next operation of a process."""
-        if self.part.model == "lock" and process in self._held:
+        if "release" in self.part.forms and process in self._held:
             return self._lock("release", self._held[process], process)
         place = self.chance.randrange(self.keys)
-        if self._used[place] >= self.per_key:
+        if self._used[place] >= self.per_key or self._names[place] in self._kept:
             self._renew(place)
         self._used[place] += 1
         key = self._names[place]
         forms = self.part.forms
-        looks = "read" in forms and self.chance.random() < READS
-        f = "read" if looks else self.chance.choice([one for one in forms if one != "read"])
+        if self.part.first and key not in self._begun_keys:
+            f = self.part.first
+        elif "read" in forms and self.chance.random() < READS:
+            f = "read"
+        else:
+            f = self.chance.choice([one for one in forms if one != "read"])
         if f in ("acquire", "release"):
             return self._lock("acquire", key, process)
         if f == "read":
@@ -101,6 +114,7 @@ class Load:
 
     def learned(self, process: int, wanted: Wanted, answer: Any) -> None:
         """A process was told."""
+        self._begun_keys.add(wanted.key)
         if wanted.f == "read":
             self._seen[wanted.key] = answer
         elif wanted.f == "write":
@@ -109,6 +123,8 @@ class Load:
             self._seen[wanted.key] = wanted.value[1]
         elif wanted.f == "acquire" and answer is not False:
             self._held[process] = wanted.key
+            if "release" not in self.part.forms:
+                self._kept.add(wanted.key)
         elif wanted.f == "release":
             self._held.pop(process, None)
 

@@ -7,6 +7,10 @@ A text says it, part by part; each part is one model (`sim/objects.py`) on keys 
     read:  invoke(process, number, "get", key, "", "") -> answer(process, number, _, answer)
     write: invoke(process, number, "put", key, value, "") -> answer(process, number, true, _)
 
+    model: register
+    first: write
+    ...
+
     model: lock
     acquire: ask(owner, key) -> granted(owner, key) = true | denied(owner, key) = false
 
@@ -20,7 +24,8 @@ rows look like.  In a row stand JSON values, `_` (anything) and
     key, value, old and new (of a cas), owner (of a lock)
     answer   in an output: what the operation answers; else that is what stands behind `=`, or null
 
-A number goes into a column of text as text, where the input says that its column is one.
+`first` names the operation that every key begins with, where the others get no answer before.  A
+number goes into a column of text as text, where the input says that its column is one.
 """
 
 from __future__ import annotations
@@ -97,6 +102,8 @@ class Part:
     role: Role
     columns: Mapping[str, tuple[ir.Column, ...]] = field(default_factory=dict)
     """Of the inputs."""
+    first: str = ""
+    """What every key begins with; nothing: anything."""
 
     def row(self, f: str, bound: Mapping[str, Any]) -> Row:
         """The row to be inserted for an operation."""
@@ -163,6 +170,8 @@ def parse(text: str, declared: Roles, name: str = "operations") -> tuple[Part, .
                 raise ValueError("a part begins with `model: NAME`")
             elif word == "initial":
                 parts[-1][1]["initial"] = json.loads(rest)
+            elif word == "first":
+                parts[-1][1]["first"] = rest
             else:
                 model, _, forms = parts[-1]
                 if word not in MODELS[model].operations:
@@ -174,9 +183,7 @@ def parse(text: str, declared: Roles, name: str = "operations") -> tuple[Part, .
     if not parts:
         raise WrongOperations(f"{name}: no part begins with `model: NAME`")
     try:
-        return tuple(
-            _placed(model, said.get("initial"), forms, declared) for model, said, forms in parts
-        )
+        return tuple(_placed(model, said, forms, declared) for model, said, forms in parts)
     except ValueError as fault:
         raise WrongOperations(f"{name}: {fault}") from None
 
@@ -223,10 +230,15 @@ def _terms(text: str) -> Iterator[Term]:
             raise ValueError(f"{word!r} is neither a JSON value nor one of {known}") from None
 
 
-def _placed(model: str, initial: Any, forms: Mapping[str, Form], declared: Roles) -> Part:
+def _placed(
+    model: str, said: Mapping[str, Any], forms: Mapping[str, Form], declared: Roles
+) -> Part:
     """The part, with the role that has its inputs and outputs; raises ValueError."""
     if not forms:
         raise ValueError(f"no operation of the {model} is given")
+    first = said.get("first", "")
+    if first and first not in forms:
+        raise ValueError(f"the {model} begins with {first!r}, which is not given")
     inputs = {form.asks.collection for form in forms.values()}
     outputs = {one.collection for form in forms.values() for one in form.answers}
     for role in declared.roles:
@@ -245,4 +257,5 @@ def _placed(model: str, initial: Any, forms: Mapping[str, Form], declared: Roles
         columns = kinds[one.collection].columns
         if len(columns) != len(one.terms):
             raise ValueError(f"{one.collection} has {len(columns)} columns, not {len(one.terms)}")
-    return Part(model, initial, forms, role, {name: kinds[name].columns for name in inputs})
+    taken = {name: kinds[name].columns for name in inputs}
+    return Part(model, said.get("initial"), forms, role, taken, first)

@@ -5,6 +5,7 @@ not have had that outcome; one whose outcome is unknown gives the state with its
 hashable; values are kept as JSON text, so that 1, true and "1" are three values.
 
 register  read; write VALUE; cas [OLD, NEW], which answers whether it has swapped
+once      claim VALUE, which answers whether it is that for ever; read
 lock      acquire OWNER, which answers whether it is held now, or with a fencing token that is
           greater than all before; release OWNER; read (the owner)
 list      append VALUE; read (all, in order)
@@ -125,6 +126,24 @@ def _cas(operation: Operation) -> Effect:
 
 
 REGISTER = Model("register", text, {"read": _reads(text), "write": _write, "cas": _cas}, str)
+
+
+# ----------------------------------------------------------------- once
+
+UNCLAIMED = "null"
+
+
+def _claim(operation: Operation) -> Effect:
+    """The first claim is what it is for ever; the same claim again has the same answer."""
+    mine = text(operation.value)
+    if _open(operation):
+        return Effect(lambda state: mine if state == UNCLAIMED else state)
+    if _succeeded(operation):
+        return Effect(lambda state: mine if state in (UNCLAIMED, mine) else None)
+    return _looks(lambda state: state not in (UNCLAIMED, mine))
+
+
+ONCE = Model("once", text, {"claim": _claim, "read": _reads(text)}, str)
 
 
 # ----------------------------------------------------------------- lock
@@ -267,7 +286,7 @@ SET = Model(
     lambda state: "{" + ", ".join(sorted(state)) + "}",
 )
 
-MODELS = {one.name: one for one in (REGISTER, LOCK, LIST, TEXT, COUNTER, SET)}
+MODELS = {one.name: one for one in (REGISTER, ONCE, LOCK, LIST, TEXT, COUNTER, SET)}
 
 
 def model(name: str) -> Model:

@@ -17,7 +17,7 @@ from bloomish.runtime.chaos import faults
 from bloomish.runtime.chaos.operations import read
 from bloomish.runtime.chaos.torture import Outcome, Settings, planned, resized, torture
 from bloomish.runtime.coordinated import load
-from bloomish.runtime.roles import roles
+from bloomish.runtime.roles import Roles, roles
 from bloomish.runtime.sim.explain import as_data, heading, words
 from bloomish.runtime.sim.schedule import from_text, to_text
 
@@ -27,7 +27,7 @@ class Options:
     """What the command line gives."""
 
     target: str
-    operations: Path
+    operations: Path | None = None
     sizes: Sequence[str] = ()
     runs: int = 1
     seed: int = 0
@@ -72,7 +72,7 @@ def _settings(options: Options) -> Settings:
     return Settings(
         options.target,
         declared,
-        read(options.operations, declared),
+        read(options.operations or _beside(declared), declared),
         options.seconds,
         _kinds(options.faults),
         schedule,
@@ -83,6 +83,18 @@ def _settings(options: Options) -> Settings:
         data=options.data,
         folder=options.histories,
     )
+
+
+def _beside(declared: Roles) -> Path:
+    """The operations that a program brings along."""
+    looked: dict[str, None] = {}
+    for role in declared.roles:
+        file = Path(role.program.span.file)
+        for found in (file.with_suffix(".ops"), file.parent / "data" / f"{file.stem}.ops"):
+            if found.is_file():
+                return found
+            looked[str(found)] = None
+    raise BloomishError(f"--operations FILE is needed: there is none of {', '.join(looked)}")
 
 
 def _size(text: str) -> tuple[str, int]:
@@ -122,7 +134,9 @@ def _lines(options: Options, outcome: Outcome) -> Iterator[str]:
 
 def _again(options: Options, outcome: Outcome) -> str:
     """A command for the same faults and the same load; processes will not do the same again."""
-    parts = ["bloomish", "torture", options.target, "--operations", str(options.operations)]
+    parts = ["bloomish", "torture", options.target]
+    if options.operations is not None:
+        parts += ["--operations", str(options.operations)]
     for size in options.sizes:
         parts += ["--size", size]
     parts += ["--seed", str(outcome.seed), "--for", f"{options.seconds:g}"]

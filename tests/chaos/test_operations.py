@@ -53,7 +53,7 @@ def test_several_answers_and_what_they_say() -> None:
 WRONG = {
     "no model": ("read: read(id, key) -> found(id, answer)", ":1: a part begins with `model:"),
     "nothing": ("", "no part begins with `model: NAME`"),
-    "no such model": ("model: stack", ":1: no model 'stack'; there are register, lock"),
+    "no such model": ("model: stack", ":1: no model 'stack'; there are register, once"),
     "no colon": ("model: register\nread", ":2: there is no colon"),
     "no arrow": ("model: register\nread: read(id, key)", ":2: there is no `->`"),
     "no operation": ("model: register", "no operation of the register is given"),

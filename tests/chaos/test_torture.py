@@ -14,11 +14,11 @@ from bloomish.cli import bloomish
 from bloomish.runtime.chaos import faults
 from bloomish.runtime.chaos.operations import read
 from bloomish.runtime.chaos.torture import Outcome, Settings, resized, torture
+from bloomish.runtime.coordinated import load, marked
 from bloomish.runtime.history import read as read_history
 from bloomish.runtime.roles import roles
 from bloomish.runtime.sim.explain import words
 from bloomish.runtime.sim.schedule import from_text, to_text
-from bloomish.targets import load
 
 HERE = Path(__file__).parent
 CLUSTERS = HERE / "clusters"
@@ -112,6 +112,34 @@ def test_no_progress_after_the_last_fault_is_a_failure(tmp_path: Path) -> None:
     assert {one.verdict for one in outcome.judgements.values()} == {"yes"}
 
 
+# ----------------------------------------------------------------- inserted coordination
+
+PROGRAMS = HERE.parents[1] / "programs"
+SMALL: dict[str, dict[str, int]] = {
+    "register": {}, "user_names": {}, "first_come_lock": {"client": 4},
+}  # fmt: skip
+
+
+def application(name: str, coordinate: bool, folder: Path) -> Settings:
+    target = marked(str(PROGRAMS / f"{name}.py"), coordinate, "")
+    operations = PROGRAMS / "data" / f"{name}.ops"
+    return settings(target, operations, folder, **SMALL[name])
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_what_is_not_coordinated_is_found(name: str, tmp_path: Path) -> None:
+    """Several seeds: which message comes first is up to the processes."""
+    what = application(name, False, tmp_path)
+    outcomes = (run(replace(what, seconds=4.0), seed) for seed in range(5))
+    assert any("no" in {one.verdict for one in found.judgements.values()} for found in outcomes)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_what_is_coordinated_holds(name: str, tmp_path: Path, fresh_seed: int) -> None:
+    outcome = run(application(name, True, tmp_path), fresh_seed)
+    assert outcome.status == 0, told(outcome)
+
+
 # ----------------------------------------------------------------- the command
 
 
@@ -131,7 +159,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert [one["seed"] for one in runs] == [0, 1]
     assert runs[0]["histories"][0]["verdict"] == "yes"
     assert runs[0]["files"] == {}
-    status, said = command(*arguments[:-2], "--histories", str(tmp_path), "--seed", "7")
+    status, said = command(
+        arguments[0], *arguments[3:-2], "--histories", str(tmp_path), "--seed", "7"
+    )
     assert status == 0, said
     assert said.startswith(f"seed 7: {to_text(faults.drawn(7, ['server-0'], ['server-0'], 0.75))}")
     assert "linearizable: " in said
@@ -141,6 +171,7 @@ def test_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
+        (["--operations", "/nowhere.ops"], "/nowhere.ops: "),
         (["--faults", "fire"], "--faults fire: there are restart, pause, partition, oneway"),
         (["--size", "server"], "--size server: write ROLE=N"),
         (["--size", "client=2"], "has no role 'client'"),
@@ -149,10 +180,15 @@ def test_the_command(tmp_path: Path) -> None:
     ],
 )
 def test_what_the_command_does_not_take(arguments: list[str], text: str) -> None:
-    operations = str(CLUSTERS / "one_place.ops")
-    status, said = command(f"{ONE_PLACE}:durable", "--operations", operations, *arguments)
+    status, said = command(f"{ONE_PLACE}:durable", *arguments)
     assert status == 2
     assert text in said
+
+
+def test_operations_are_needed() -> None:
+    status, said = command("bloomish.programs.chat")
+    assert status == 2
+    assert "--operations FILE is needed: there is none of" in said
 
 
 # ----------------------------------------------------------------- the campaign

@@ -104,6 +104,7 @@ def asked(model: str, chance: random.Random) -> tuple[str, Any]:
             ("write", small),
             ("cas", [chance.randrange(3), chance.randrange(3)]),
         ],
+        "once": [("claim", small), ("read", None)],
         "lock": [("acquire", small), ("release", small), ("read", None)],
         "list": [("append", small), ("read", None)],
         "text": [("append", "abc"[small]), ("read", None)],
@@ -123,6 +124,9 @@ def done(model: str, state: Any, f: str, value: Any) -> tuple[Any, Any]:
         if f == "write":
             return value, None
         return (value[1], True) if state == value[0] else (state, False)
+    if model == "once":
+        now = value if state is None else state
+        return now, now == value
     if model == "lock":
         if f == "acquire":
             return (value, True) if state is None else (state, False)
@@ -135,7 +139,8 @@ def done(model: str, state: Any, f: str, value: Any) -> tuple[Any, Any]:
 
 
 FIRST: dict[str, Any] = {
-    "register": None, "lock": None, "list": (), "text": "", "counter": 0, "set": frozenset(),
+    "register": None, "once": None, "lock": None,
+    "list": (), "text": "", "counter": 0, "set": frozenset(),
 }  # fmt: skip
 
 

@@ -58,6 +58,14 @@ GOOD = {
         "register",
         "0 read\n0 info\n1 write 1\n1 ok",
     ),
+    "the first claim is for ever": (
+        "once",
+        "0 claim 1\n1 claim 2\n1 ok true\n0 ok false\n2 read\n2 ok 2\n1 claim 2\n1 ok true",
+    ),
+    "a claim of unknown outcome comes first": (
+        "once",
+        "0 claim 1\n0 info\n1 claim 2\n1 ok false",
+    ),
     "a lock goes round": (
         "lock",
         "0 acquire 0\n0 ok true\n1 acquire 1\n1 ok false\n0 release 0\n0 ok true\n"
@@ -143,6 +151,16 @@ BAD = {
         "register",
         "0 write 1\n0 ok\n1 read\n1 ok true",
         4,
+    ),
+    "two have claimed it": (
+        "once",
+        "0 claim 1\n1 claim 2\n1 ok true\n0 ok true",
+        4,
+    ),
+    "a claim that nobody was before": (
+        "once",
+        "0 claim 1\n0 ok false\n1 claim 2\n1 ok true",
+        2,
     ),
     "two hold the lock": (
         "lock",
