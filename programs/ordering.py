@@ -27,17 +27,19 @@ from bloomish import (
     protocol, roster, scratch, table, use, variables,
 )
 from bloomish.programs.failure_detector import FailureDetector
-from bloomish.programs.multipaxos import NO_OP, Log
+from bloomish.programs.multipaxos import Log
 
 command, count_, first, limit, low, number, rank, replica, session, slot, standing = variables(
     "command count_ first limit low number rank replica session slot standing"
 )
-ballot, entry, leader, old, parts, row, sequencer = variables(
-    "ballot entry leader old parts row sequencer"
+entry, leader, old, parts, row, sequencer, yes = variables(
+    "entry leader old parts row sequencer yes"
 )
 
 BLOCK = 1000
 """Numbers that are reserved at once, beyond those that are needed."""
+STEP = 8
+"""Numbers that are settled together, so that what is remembered is not gone through too often."""
 SEEN, LOWS = "ordering: seen", "ordering: lows"
 """The names of this module's own rows in an image."""
 SHOWN = 64
@@ -108,7 +110,7 @@ class Submitting(Ordering):
         outstanding(number, low, command) & Ordering.accepted(_, number)
     )
     remaining(number) <= outstanding(number, _, _) & notin(Ordering.accepted(_, number))
-    settled(min_(number)) <+ remaining(number)
+    settled(min_(number // STEP * STEP)) <+ remaining(number)
 
 
 # ------------------------------------------------------------------ a fixed sequencer
@@ -250,19 +252,22 @@ class Replicated(Replicating):
     imaged = scratch(replica=Address)
     part = scratch(row=Any)
     submitters = scratch(node=Address)          # who is told that this replica lives
+    turn = scratch(slot=int, session=Address, number=int, low=int, command=Any)
     protocol(by=("the log", "one slot per tick"), ordered=(deliver, installed))
 
     log = use(Log)
     log.detector.told(replica) <= submitters(replica)
 
-    # --- into the log: once for every ballot of one's own
+    # --- into the log, by whoever leads; again when it has won the right to
 
     seen = table(session=Address, number=int, durable=True)
     lows = table(session=Key(Address), low=Max(int), durable=True)      # below it all are seen
     waiting = table(session=Key(Address), number=Key(int), low=int, command=Any)
-    proposed = table(ballot=(int, Address), session=Address, number=int)
     incoming = scratch(session=Address, number=int, low=int, command=Any)
     known = scratch(session=Address, number=int)
+    fresh = scratch(session=Address, number=int, low=int, command=Any)
+    was_ready = table(yes=bool)
+    rising = scratch(yes=bool)
 
     incoming(session, number, low, command) <= (
         Ordering.submission(_, session, number, low, command)
@@ -280,56 +285,46 @@ class Replicated(Replicating):
         & (leader != here) & notin(known(session, number))
     )
 
-    waiting(session, number, low, command) <= (
+    fresh(session, number, low, command) <= (
         incoming(session, number, low, command) & log.detector.leader(here)
-        & notin(known(session, number))
+        & notin(known(session, number)) & notin(waiting(session, number, _, _))
+        & notin(turn(_, session, number, _, _))
     )
+    waiting(session, number, low, command) <+ fresh(session, number, low, command)
     log.propose((session, number, low, command)) <= (
-        waiting(session, number, low, command) & log.ready(ballot)
-        & notin(proposed(ballot, session, number))
+        fresh(session, number, low, command) & log.ready(_)
     )
-    proposed(ballot, session, number) <+ (
-        waiting(session, number, _, _) & log.ready(ballot)
-        & notin(proposed(ballot, session, number))
+    rising(True) <= log.ready(_) & notin(was_ready(True))
+    log.propose((session, number, low, command)) <= (
+        rising(_) & waiting(session, number, low, command)
+    )
+    was_ready(True) <+ log.ready(_)
+    was_ready(yes) <- was_ready(yes) & notin(log.ready(_))
+    waiting(session, number, low, command) <- (
+        waiting(session, number, low, command) & turn(_, session, number, _, _)
+    )
+    # Who does not lead leaves it to submitters to repeat what is not accepted.
+    waiting(session, number, low, command) <- (
+        waiting(session, number, low, command) & notin(log.detector.leader(here))
     )
 
     # --- out of the log: each command the first time
 
-    turn = scratch(slot=int, session=Address, number=int, low=int, command=Any)
     repeated = scratch(slot=int)
 
     turn(
         slot, field(entry, 0, Address), field(entry, 1, int), field(entry, 2, int),
         field(entry, 3, Any),
-    ) <= log.apply(slot, entry) & (entry != NO_OP)
+    ) <= log.apply(slot, entry)
     repeated(slot) <= turn(slot, session, number, _, _) & seen(session, number)
     repeated(slot) <= turn(slot, session, number, _, _) & lows(session, low) & (number < low)
     deliver(slot, command) <= turn(slot, _, _, _, command) & notin(repeated(slot))
-    # What is delivered is an event: of two equal commands in a row, each has its effect.
-    deliver(slot, command) <= (
-        incoming(session, number, _, command) & turn(slot, session, number, _, _)
-        & notin(repeated(slot))
-    )
     Ordering.accepted(session, number) <~ (
         turn(_, session, number, _, _) & log.detector.leader(here)
     )
-
     seen(session, number) <+ turn(_, session, number, _, _)
     lows(session, low) <+ turn(_, session, _, low, _)
     seen(session, number) <- seen(session, number) & lows(session, low) & (number < low)
-
-    waiting(session, number, low, command) <- (
-        waiting(session, number, low, command) & turn(_, session, number, _, _)
-    )
-    waiting(session, number, low, command) <- (
-        waiting(session, number, low, command) & seen(session, number)
-    )
-    waiting(session, number, low, command) <- (
-        waiting(session, number, low, command) & lows(session, first) & (number < first)
-    )
-    proposed(ballot, session, number) <- (
-        proposed(ballot, session, number) & notin(waiting(session, number, _, _))
-    )
 
     # --- images: what is remembered is part of the state
 
@@ -338,6 +333,9 @@ class Replicated(Replicating):
     log.part(row) <= part(row)
     log.part((SEEN, session, number)) <= log.imaged(_) & seen(session, number)
     log.part((LOWS, session, low)) <= log.imaged(_) & lows(session, low)
+    waiting(session, number, low, command) <- (
+        installed(_, _) & waiting(session, number, low, command)
+    )
     seen(session, number) <- installed(_, _) & seen(session, number)
     lows(session, low) <- installed(_, _) & lows(session, low)
     seen(field(row, 1, Address), field(row, 2, int)) <+ (

@@ -9,7 +9,6 @@ SKIPPED = "deliver(slot, command) <= turn(slot, _, _, _, command) & notin(repeat
 RESERVED = "reserved = table(number=Max(int), durable=True)"
 KEPT = "kept = table(command=Key(Any), number=int, low=int, durable=True)"
 SEEN = "seen = table(session=Address, number=int, durable=True)"
-PROPOSED = "waiting(session, number, low, command) & "
 NEXT = """(
         ranked(rank, _, command) & next(number) & settled(low)
     )"""
@@ -102,12 +101,7 @@ REPLICATED = [
     Bug(
         "proposed once and never again",
         "ordering",
-        [
-            (
-                PROPOSED + "log.ready(ballot)\n        & notin(proposed(ballot,",
-                PROPOSED + "log.ready(_)\n        & notin(proposed(_,",
-            ),
-        ],
+        [("rising(_) & waiting(", "rising(_) & was_ready(_) & waiting(")],
         "settled",
     ),
 ]
