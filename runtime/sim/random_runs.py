@@ -27,6 +27,8 @@ class Settings:
     rows: int = 3
     inserts: Sequence[Insert] | None = None
     which: str = "auto"
+    faults: Sequence[Fault] = ()
+    """What happens besides that which is drawn."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def run_seed(
     """The run of a seed; with a schedule, these faults and no others happen in it."""
     stage = settings.stage
     if schedule is None:
-        planned: Sequence[Fault] = draw(settings.rates, stage.nodes, SAFETY, seed)
+        drawn = draw(settings.rates, stage.nodes, SAFETY, seed)
+        planned: Sequence[Fault] = [*drawn, *settings.faults]
         rates = settings.rates
     else:
         planned, rates = schedule, Rates()

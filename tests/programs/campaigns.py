@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bloomish.runtime.sim.random_runs import SAFETY, Outcome, Settings, run_seed
 from bloomish.runtime.sim.rates import PRESETS, Rates, draw
-from bloomish.runtime.sim.schedule import NodeFault
+from bloomish.runtime.sim.schedule import Fault, NodeFault
 from bloomish.runtime.sim.stage import Stage, stage_of
 from bloomish.runtime.sim.workload import Insert
 
@@ -20,8 +20,26 @@ FAULTS = replace(
     PRESETS["all"], losedisk=0, loss=0.15, delay=0.1, restart=6, pause=2, partition=2, oneway=2
 )
 
-Load = Callable[[random.Random, Sequence[int]], Iterable[Insert]]
-"""What hosts do, given the moments at which a node goes down or stands still, or comes back."""
+
+class Fall(int):
+    """A moment at which a node goes down or stands still, or comes back."""
+
+    fault: NodeFault
+
+    def __new__(cls, time: int, fault: NodeFault) -> Fall:
+        made = super().__new__(cls, time)
+        made.fault = fault
+        return made
+
+
+Load = Callable[[random.Random, Sequence[Fall]], Iterable[Insert]]
+"""What hosts do, given when nodes fall."""
+Plot = Callable[[random.Random], Iterable[Fault]]
+"""Faults that a protocol is to stand besides those drawn by their rates."""
+
+
+def no_plot(chance: random.Random) -> Iterable[Fault]:
+    return ()
 
 
 def world(name: str) -> Stage:
@@ -38,18 +56,21 @@ class Campaign:
     load: Load
     rates: Rates = FAULTS
     ticks: int = 2_500
+    plot: Plot = no_plot
 
     def run(self, seed: int) -> Outcome:
         """The faults of a seed come first; half of what hosts do is done about then."""
+        plotted = list(self.plot(random.Random(f"plot/{seed}")))
         falls = [
-            time
-            for fault in draw(self.rates, self.stage.nodes, SAFETY, seed)
+            Fall(time, fault)
+            for fault in (*draw(self.rates, self.stage.nodes, SAFETY, seed), *plotted)
             if isinstance(fault, NodeFault)
             for time in (fault.start, fault.end)
             if 0 < time < SAFETY
         ]
         inserts = sorted(self.load(random.Random(f"load/{seed}"), falls), key=lambda one: one.time)
-        return run_seed(Settings(self.stage, self.rates, self.ticks, inserts=inserts), seed)
+        settings = Settings(self.stage, self.rates, self.ticks, inserts=inserts, faults=plotted)
+        return run_seed(settings, seed)
 
     def holds(self, seeds: Iterable[int]) -> list[Outcome]:
         """Runs every seed, and names the first in which a property breaks."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
+from bloomish.runtime.sim.random_runs import SAFETY
+from bloomish.runtime.sim.schedule import SECOND, Fault, LinkFault, NodeFault
 from bloomish.runtime.sim.workload import Insert
-from tests.programs.campaigns import MOMENT, at, moments
+from tests.programs.campaigns import MOMENT, Fall, at, moments
 
 NODES = ("node-0", "node-1", "node-2")
 
@@ -36,22 +38,63 @@ def transactions(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert
 REPLICAS = ("replica-0", "replica-1", "replica-2")
 
 
-def calls(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]:
-    """A client with six sessions appends words of its own, and reads."""
-    numbers = dict.fromkeys(range(6), 0)
-    for time in moments(chance, falls, 60):
-        session = chance.randrange(6)
-        numbers[session] += 1
-        number = numbers[session]
-        op = "append" if chance.random() < 0.7 else "get"
-        call = (session, number, op, chance.choice("kl"), f"{session}.{number} ", "")
-        yield at(time, "client-0", "invoke", call)
+def calls(chance: random.Random, falls: Sequence[Fall]) -> Iterator[Insert]:
+    """A client with six sessions appends words of its own, and reads; at times of several sessions
+    at once, so that they share a slot."""
+    times = moments(chance, falls, 45)
+    for number, time in enumerate(times):
         if chance.random() < 0.35:
             yield at(time + chance.randrange(MOMENT), chance.choice(REPLICAS), "usurp", (number,))
+    foreseen = _duels(falls)
     for number, fall in enumerate(falls):
-        for replica in chance.sample(REPLICAS, 2):
-            when = max(0, fall - 2 * MOMENT + chance.randrange(3 * MOMENT))
-            yield at(when, replica, "usurp", (1_000 + number,))
+        if fall.fault not in foreseen:
+            for replica in chance.sample(REPLICAS, 2):
+                when = max(0, fall - 2 * MOMENT + chance.randrange(3 * MOMENT))
+                yield at(when, replica, "usurp", (1_000 + number,))
+    for number, fault in enumerate(foreseen):
+        old, new = chance.sample([one for one in REPLICAS if one != fault.node], 2)
+        yield at(fault.start - chance.randrange(5_000, 20_000), old, "usurp", (2_000 + number,))
+        yield at(fault.start - chance.randrange(1_000, 5_000), new, "usurp", (3_000 + number,))
+        for replica, time in (
+            (new, fault.start - chance.randrange(MOMENT)),
+            (old, fault.end + chance.randrange(2 * MOMENT)),
+        ):
+            yield at(time, "client-0", "misled", (replica,))
+            times.append(time)
+    numbers = dict.fromkeys(range(6), 0)
+    for time in sorted(times):
+        rows = []
+        for session in sorted(chance.sample(range(6), chance.choice((1, 1, 1, 1, 2, 4)))):
+            numbers[session] += 1
+            op = "append" if chance.random() < 0.7 else "get"
+            word = f"{session}.{numbers[session]} "
+            rows.append((session, numbers[session], op, chance.choice("kl"), word, ""))
+        yield at(time, "client-0", "invoke", *rows)
+
+
+def duels(chance: random.Random) -> Iterator[Fault]:
+    """Two replicas do not hear each other, and the third, which hears both, goes down for a moment:
+    what it has promised the one it must not forget when the other asks."""
+    for _ in range(3):
+        third, *others = chance.sample(REPLICAS, 3)
+        start = chance.randrange(SAFETY // 10, SAFETY * 3 // 4)
+        end = start + chance.randrange(2_000, 30_000)
+        yield NodeFault("restart", third, start, end)
+        yield LinkFault(
+            "partition", (others[0],), (others[1],), start - 2 * MOMENT, end + SECOND // 5
+        )
+
+
+def _duels(falls: Sequence[Fall]) -> list[NodeFault]:
+    """The faults of `duels` among all: nothing else is that short."""
+    return [
+        fall.fault
+        for fall in falls
+        if fall.fault.kind == "restart"
+        and fall == fall.fault.start
+        and fall.fault.end - fall < 30_000
+        and fall.fault.node in REPLICAS
+    ]
 
 
 def groups(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]:
@@ -108,25 +151,3 @@ def transfers(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]:
         )  # fmt: skip
     for number, time in enumerate(moments(chance, falls, 4), 1):
         yield at(time, f"teller-{chance.randrange(2)}", "standing", (number,))
-
-
-def words(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]:
-    """Words said and wished for at submitters and replicas; some wishes lapse."""
-    for number, time in enumerate(moments(chance, falls, 60)):
-        node = chance.choice(("submitter-0", "submitter-1", "submitter-1", *REPLICAS))
-        word = (f"w{number}",)
-        if chance.random() < 0.5:
-            yield at(time, node, "say", word)
-            continue
-        yield at(time, node, "wish", word)
-        if chance.random() < 0.2:
-            yield at(time + chance.randrange(20 * MOMENT), node, "lapse", word)
-
-
-def words_and_usurpers(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]:
-    """The same where replicas have a leader, or take themselves for one."""
-    for one in words(chance, falls):
-        yield one
-        if chance.random() < 0.35:
-            when = one.time + chance.randrange(MOMENT)
-            yield at(when, chance.choice(REPLICAS), "usurp", (one.time,))

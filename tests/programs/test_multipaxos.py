@@ -18,7 +18,7 @@ from bloomish.runtime.sim.schedule import SECOND, from_text
 from bloomish.runtime.sim.stage import Stage, stage_of
 from bloomish.runtime.sim.world import World
 from tests.programs.campaigns import FAULTS, Campaign, world
-from tests.programs.loads import calls
+from tests.programs.loads import calls, duels
 from tests.programs.planted import Bug, found, planted
 from tests.programs.planted.multipaxos import BUGS
 
@@ -33,7 +33,7 @@ def stage() -> Stage:
 
 
 def campaign(stage: Stage) -> Campaign:
-    return Campaign(stage, calls, RATES, ticks=5_000)
+    return Campaign(stage, calls, RATES, ticks=5_000, plot=duels)
 
 
 def started(stage: Stage, faults: str = "") -> World:

@@ -11,8 +11,8 @@ from bloomish import (
 )
 from bloomish.programs.multipaxos import Client, Log, Replica
 
-client, command, key, known, node, number, other, session, slot, value = variables(
-    "client command key known node number other session slot value"
+batch, client, key, known, node, number, other, replica, session, slot, value = variables(
+    "batch client key known node number other replica session slot value"
 )
 
 
@@ -38,7 +38,7 @@ class Audit(Program):
     """What nodes tell, again and again."""
 
     auditors = roster("auditor")
-    told_entry = channel(to=Address, slot=int, command=Any)
+    told_entry = channel(to=Address, slot=int, batch=Any)
     told_answer = channel(to=Address, key=str, value=str)
 
 
@@ -48,26 +48,33 @@ class AuditedReplica(Replica, Audit):
 
     usurp = input(number=int)
     usurping = table(number=int)
-    entries = table(slot=int, command=Any, durable=True)
+    entries = table(slot=int, batch=Any, durable=True)
     executed_twice = invariant(key=str, value=str)
 
     usurping(number) <= usurp(number)
     usurping(number) <- usurping(number) & Log.detector.beat(_)
     Log.detector.leader(here) <= usurping(_)
 
-    entries(slot, command) <= Log.log(slot, command)
-    Audit.told_entry(node, slot, command) <~ entries(slot, command) & Audit.auditors(node)
+    entries(slot, batch) <= Log.log(slot, batch)
+    Audit.told_entry(node, slot, batch) <~ entries(slot, batch) & Audit.auditors(node)
     executed_twice(key, value) <= Replica.store(key, value) & repeats(value)
 
 
 class AuditedClient(Client, Audit):
-    """Every call is answered, with all that was answered before the call."""
+    """Every call is answered, with all that was answered before the call.  A client that is misled
+    takes yet another replica for the leader until it next looks at the clock."""
 
+    misled = input(replica=Address)
+    misleading = table(replica=Address)
     longest = table(key=Key(str), length=Max(int))
     begun = table(session=Key(int), number=Key(int), key=Key(str), known=Max(int))
     answers = table(key=str, value=str)
     stale = invariant(session=int, number=int, value=str)
     settled = eventually(node=Address)
+
+    misleading(replica) <= misled(replica)
+    misleading(replica) <- misleading(replica) & Client.detector.beat(_)
+    Client.detector.leader(replica) <= misleading(replica)
 
     begun(session, number, key, known) <= (
         Client.invoke(session, number, _, key, _, _) & longest(key, known)
@@ -86,16 +93,16 @@ class AuditedClient(Client, Audit):
 
 
 class Auditor(Audit):
-    """One command per slot, one history per key."""
+    """One batch per slot, one history per key."""
 
-    seen = table(slot=int, command=Any, durable=True)
+    seen = table(slot=int, batch=Any, durable=True)
     answers = table(key=str, value=str, durable=True)
     torn = invariant(slot=int)
     fork = invariant(one=str, two=str)
 
-    seen(slot, command) <= Audit.told_entry(_, slot, command)
+    seen(slot, batch) <= Audit.told_entry(_, slot, batch)
     answers(key, value) <= Audit.told_answer(_, key, value)
-    torn(slot) <= seen(slot, command) & seen(slot, other) & (command < other)
+    torn(slot) <= seen(slot, batch) & seen(slot, other) & (batch < other)
     fork(value, other) <= (
         answers(key, value) & answers(key, other) & forked(value, other) & (value < other)
     )
