@@ -1,0 +1,185 @@
+"""Consensus between processes: throughput, latency, and messages beside the protocols' formulas.
+
+Multi-Paxos as `programs/multipaxos.py` has it: three replicas with the key-value store on top, and
+a process with 100 sessions, each of which sends its next 16-byte command when the last is answered.
+The echo beside it is what bare asyncio gives as many clients: one process that answers, one with
+100 connections, nothing replicated.  Figures from the literature are printed as such: they were
+taken elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.bare_clients import answered
+from benchmarks.programs.consensus import KEYS, SAMPLED
+from benchmarks.row import Row, at_most
+from bloomish.runtime.cluster import RunningCluster, launch
+from bloomish.runtime.host import Node, Watch
+
+TARGET = str(Path(__file__).parent / "programs" / "consensus.py")
+REPLICAS = 3
+CLIENTS = 100
+WARM = 20
+"""Commands of each session before anything is counted."""
+HYDRO = 207_000
+BUD = 168
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run."""
+
+    operations: int
+    seconds: float
+    batches: int
+    rows: float
+    """Rows that all nodes sent, but for what the failure detector says all the time."""
+    frames: float
+    resent: int
+    latencies: list[float]
+
+    @property
+    def rate(self) -> float:
+        return self.operations / self.seconds
+
+    @property
+    def batch(self) -> float:
+        return self.operations / self.batches
+
+    def latency(self, share: float) -> float:
+        """In milliseconds."""
+        return sorted(self.latencies)[int(len(self.latencies) * share)] * 1000
+
+
+def run(quick: bool) -> Iterable[Row]:
+    """All figures."""
+    seconds = 3.0 if quick else 10.0
+    echo = asyncio.run(answered(CLIENTS, seconds / 2))
+    memory = asyncio.run(multipaxos(seconds, None))
+    yield Row(
+        "Multi-Paxos in memory", "commands/s", memory.rate, f"echo to {CLIENTS} connections",
+        echo, memory.rate / echo, ">= 30,000", memory.rate >= 30_000,
+        f"{REPLICAS} replicas, {CLIENTS} sessions, {memory.batch:.0f} commands a batch",
+    )  # fmt: skip
+    yield from _latency("Multi-Paxos in memory", memory)
+    yield from _messages(memory)
+    with TemporaryDirectory() as folder:
+        durable = asyncio.run(multipaxos(seconds, folder))
+    yield Row(
+        "Multi-Paxos durable", "commands/s", durable.rate, "in memory", memory.rate,
+        durable.rate / memory.rate, note=f"a sync per commit, {durable.batch:.0f} a batch",
+    )  # fmt: skip
+    yield from _latency("Multi-Paxos durable", durable)
+    for name, figure in (("Hydro's Paxos in its CI, 4 vCPUs", HYDRO), ("Bud's quorum round", BUD)):
+        yield Row(
+            "Multi-Paxos beside the literature", "commands/s", memory.rate, name, figure,
+            memory.rate / figure, note="not of this machine",
+        )  # fmt: skip
+
+
+def _latency(name: str, measured: Measured) -> Iterable[Row]:
+    for part, share in (("p50", 0.5), ("p99", 0.99)):
+        note = f"of {len(measured.latencies):,} commands of {SAMPLED} sessions"
+        yield Row(f"{name}, {part}", "ms", measured.latency(share), note=note)
+
+
+def _messages(measured: Measured) -> Iterable[Row]:
+    """A request and an answer per command; per batch `accept`, `voted` and `decide`, to or from
+    each replica that does not lead."""
+    per_batch = 3 * (REPLICAS - 1)
+    formula = 2 + per_batch / measured.batch
+    per_command = measured.rows / measured.operations
+    yield Row(
+        "messages per command", "rows", per_command, f"2 + {per_batch} / batch", formula,
+        per_command / formula, "+- 1 %", abs(per_command / formula - 1) <= 0.01,
+        f"{measured.resent:,} repeated by the resend timer",
+    )  # fmt: skip
+    agreeing = (measured.rows - 2 * measured.operations) / measured.batches
+    yield Row(
+        "messages per batch among replicas", "rows", agreeing, "3 (n - 1)", per_batch,
+        agreeing / per_batch,
+    )  # fmt: skip
+    yield at_most(
+        "frames per command", "", measured.frames / measured.operations, formula,
+        note="what is for one peer leaves in one frame",
+    )  # fmt: skip
+
+
+async def multipaxos(seconds: float, data: str | None) -> Measured:
+    """About so many seconds of load."""
+    async with _cluster(data) as (cluster, client, leader):
+        done = await client.watch("done")
+        took = await client.watch("took", limit=10_000_000)
+        last = await _play(client, done, 0, WARM)
+        each, elapsed = WARM, 0.0
+        while elapsed < seconds / 10:  # how many will take about so many seconds
+            each *= 2
+            started = time.perf_counter()
+            last = await _play(client, done, last, each)
+            elapsed = time.perf_counter() - started
+        each = round(each * seconds / elapsed)
+        await took.take(last * SAMPLED)
+        before, slot = await _sent(cluster), await _slot(leader)
+        started = time.perf_counter()
+        await _play(client, done, last, each)
+        elapsed = time.perf_counter() - started
+        rows, frames, resent = await _quiet(cluster, before)
+        return Measured(
+            operations=CLIENTS * each,
+            seconds=elapsed,
+            batches=await _slot(leader) - slot,
+            rows=rows,
+            frames=frames,
+            resent=resent,
+            latencies=[one[0] for one in await took.take(each * SAMPLED)],  # type: ignore[misc]
+        )
+
+
+@asynccontextmanager
+async def _cluster(data: str | None) -> AsyncIterator[tuple[RunningCluster, Node, Node]]:
+    async with launch(TARGET, data=data) as cluster:
+        client = await cluster.connect("client-0")
+        await client.insert("word", [(n, f"key{n:05d}", f"val{n:05d}") for n in range(KEYS)])
+        yield cluster, client, await cluster.connect("replica-0")
+
+
+async def _play(client: Node, done: Watch[Any], first: int, each: int) -> int:
+    """Every session sends so many commands; the number of the last."""
+    last = first + each
+    await client.insert("go", [(session, first + 1, last) for session in range(CLIENTS)])
+    await done.take(CLIENTS)
+    return last
+
+
+async def _slot(leader: Node) -> int:
+    ((slot, _),) = await leader.contents("current")
+    return int(slot)  # type: ignore[call-overload,no-any-return]
+
+
+async def _sent(cluster: RunningCluster) -> tuple[float, int, int, int]:
+    """When, and what all nodes have sent until then: rows, frames, rows again."""
+    status = await cluster.status()
+    counters = [one["counters"] for one in status.values()]
+    sums = [sum(one[name] for one in counters) for name in ("rows_out", "frames_out")]
+    return time.perf_counter(), sums[0], sums[1], sum(one["rows_resent"] for one in counters)
+
+
+async def _quiet(
+    cluster: RunningCluster, before: tuple[float, int, int, int]
+) -> tuple[float, float, int]:
+    """What was sent since, less what nodes say to each other for as long when nothing happens."""
+    await asyncio.sleep(0.5)
+    loaded = await _sent(cluster)
+    await asyncio.sleep(2.0)
+    idle = await _sent(cluster)
+    share = (loaded[0] - before[0]) / (idle[0] - loaded[0])
+    rows, frames = (loaded[n] - before[n] - share * (idle[n] - loaded[n]) for n in (1, 2))
+    return rows, frames, loaded[3] - before[3]
