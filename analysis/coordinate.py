@@ -58,13 +58,18 @@ class Coordinated:
 
 
 def coordinate(
-    target: Checkable, mechanism: str = "", contract: bool = False, nodes: int = 1
+    target: Checkable,
+    mechanism: str = "",
+    contract: bool = False,
+    nodes: int = 1,
+    shards: int = 1,
 ) -> Coordinated:
     """Put into a target the coordination that its points of order need.
 
     `mechanism` forces one ("paxos", "2pc", "seal").  With `contract` a log of
     several nodes is inserted as its contract has it, numbered by one node: what
-    an explorer can exhaust.  A program that stands alone becomes a deployment
+    an explorer can exhaust.  `shards`: so many logs, split by key, where the rules
+    keep to one key.  A program that stands alone becomes a deployment
     of `nodes` nodes.  Raises BloomishError for a mechanism that there is not.
     """
     if mechanism and mechanism not in FORCED:
@@ -89,7 +94,7 @@ def coordinate(
         if first is None:
             break
         mine = settled.points[_family(first)]
-        made = _pass(_family(first), contract)(deployed, inference, report, mine)
+        made = _pass(_family(first), contract, shards)(deployed, inference, report, mine)
         for refusal in made.refusals:
             role = next(p.role for p in mine if p.id == refusal.point)
             refusals[role, refusal.rule] = refusal
@@ -99,7 +104,9 @@ def coordinate(
             given_up |= {(p.role, p.rule) for p in mine}
         deployed = made.deployed
         inference, report = _analyse(deployed)
-    plan = Plan(before.name, tuple(insertions), tuple(refusals.values()), tuple(proposals))
+    still = {(point.role, point.rule) for point in flagged(report)}  # what else was put in helped
+    refused = tuple(refusal for at, refusal in refusals.items() if at in still)
+    plan = Plan(before.name, tuple(insertions), refused, tuple(proposals))
     return Coordinated(plan, deployed, before, report)
 
 
@@ -108,11 +115,11 @@ def _family(mechanism: Mechanism) -> Mechanism:
     return "consensus" if mechanism == "local order" else mechanism
 
 
-def _pass(mechanism: Mechanism, contract: bool) -> Pass:
+def _pass(mechanism: Mechanism, contract: bool, shards: int) -> Pass:
     passes: dict[Mechanism, Pass] = {
         "persist": persisted,
         "seal": seals,
-        "consensus": partial(orders, contract=contract),
+        "consensus": partial(orders, contract=contract, shards=shards),
         "atomic commit": commits,
     }
     return passes[mechanism]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,28 +32,43 @@ FORM = click.option(
 FEEDS = click.option(
     "--feed", "feeds", multiple=True, metavar="[WHO:]INPUT=FILE", help="As in run."
 )
-COORDINATE = click.option(
-    "--coordinate", is_flag=True, help="Insert the coordination that TARGET needs first."
-)
-WITH = click.option(
+MECHANISM = click.option(
     "--with",
     "mechanism",
     type=click.Choice(["paxos", "2pc", "seal"]),
     default=None,
     help="Insert this and nothing else.",
 )
+SHARDS = click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="So many logs instead of one, split by key, where the rules keep to one key.",
+)
+
+
+def coordinated(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a verb that can insert coordination first."""
+    insert = click.option(
+        "--coordinate", is_flag=True, help="Insert the coordination that TARGET needs first."
+    )
+    return insert(MECHANISM(SHARDS(verb)))
+
+
 SEED = click.option(
     "--seed", type=int, default=0, show_default=True, help="For choose() and random()."
 )
 
 
-def _target(target: str, coordinate: bool, mechanism: str | None) -> str:
+def _target(target: str, coordinate: bool, mechanism: str | None, shards: int) -> str:
     """TARGET for a verb that executes it, with or without its coordination."""
-    if not coordinate and mechanism is None:
+    if not coordinate and mechanism is None and shards == 1:
         return target
     from bloomish.runtime.coordinated import marked
 
-    return marked(target, coordinate, mechanism or "")
+    return marked(target, coordinate, mechanism or "", shards)
 
 
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -139,8 +154,7 @@ def show(target: str, form: str) -> None:
     help="Of each exploration for --witness.",
 )
 @click.option("--page", type=click.Path(path_type=Path), help="Draw the witnesses (HTML).")
-@COORDINATE
-@WITH
+@coordinated
 def check(
     target: str,
     replicas: int,
@@ -152,6 +166,7 @@ def check(
     page: Path | None,
     coordinate: bool,
     mechanism: str | None,
+    shards: int,
 ) -> int:
     """Which outputs are right without coordination, and why the others are not.
 
@@ -165,14 +180,15 @@ def check(
         bloomish check programs/kvs.py --witness --page kvs.html
         bloomish check programs/cart.py:destructive --coordinate
     """
-    if coordinate or mechanism:
+    if coordinate or mechanism or shards > 1:
         from bloomish.analysis.verbs.coordinate import check_coordinated
 
         if not coordinate or witness or page is not None or dialect:
             raise click.UsageError(
-                "--with needs --coordinate, which goes without --witness, --page and --dialect"
+                "--with and --shards need --coordinate, which goes without --witness, --page "
+                "and --dialect"
             )
-        return check_coordinated(target, mechanism or "", replicas, explain, form)
+        return check_coordinated(target, mechanism or "", shards, replicas, explain, form)
     if witness or page is not None:
         from bloomish.runtime.verbs.witness import check_with_witness
 
@@ -185,7 +201,8 @@ def check(
 @bloomish.command()
 @TARGET
 @click.option("--plan", is_flag=True, help="Say what would be inserted, and insert nothing.")
-@WITH
+@MECHANISM
+@SHARDS
 @click.option(
     "--replicas",
     type=click.IntRange(min=1),
@@ -208,6 +225,7 @@ def coordinate(
     target: str,
     plan: bool,
     mechanism: str | None,
+    shards: int,
     replicas: int,
     output: Path | None,
     form: str,
@@ -228,7 +246,7 @@ def coordinate(
     """
     from bloomish.analysis.verbs.coordinate import coordinate as verb
 
-    return verb(target, plan, mechanism or "", replicas, output, form)
+    return verb(target, plan, mechanism or "", shards, replicas, output, form)
 
 
 @bloomish.command()
@@ -308,9 +326,10 @@ def demo(actions: int | None, evaluator: str, form: str) -> int:
 @click.option("--trace", type=click.Path(path_type=Path), help="Write the failing run's trace.")
 @click.option("--lineage", type=click.Path(path_type=Path), help="Write post's lineage (.dot).")
 @FORM
-@COORDINATE
-@WITH
-def ldfi(targets: tuple[str, ...], coordinate: bool, mechanism: str | None, **options: Any) -> int:
+@coordinated
+def ldfi(
+    targets: tuple[str, ...], coordinate: bool, mechanism: str | None, shards: int, **options: Any
+) -> int:
     """Find faults that break a program, or certify that none do within bounds.
 
     A program states what must hold at the end: `post(X)` wherever `pre(X)` holds. Status 0:
@@ -323,7 +342,7 @@ def ldfi(targets: tuple[str, ...], coordinate: bool, mechanism: str | None, **op
     """
     from bloomish.runtime.verbs.ldfi import Options, ldfi
 
-    told = tuple(_target(target, coordinate, mechanism) for target in targets)
+    told = tuple(_target(target, coordinate, mechanism, shards) for target in targets)
     return ldfi(told, Options(**options))
 
 
@@ -400,9 +419,8 @@ def history(file: Path, **options: Any) -> int:
     show_default=True,
     help="What to do about a node that dies.",
 )
-@COORDINATE
-@WITH
-def run_(target: str, coordinate: bool, mechanism: str | None, **options: Any) -> int:
+@coordinated
+def run_(target: str, coordinate: bool, mechanism: str | None, shards: int, **options: Any) -> int:
     """Run a cluster, each node a process, until Ctrl-C.
 
     Status 0: all went well; 1: a node died, rows were refused or set aside, or an invariant
@@ -415,7 +433,7 @@ def run_(target: str, coordinate: bool, mechanism: str | None, **options: Any) -
     """
     from bloomish.runtime.verbs.run import Options, run
 
-    return run(Options(_target(target, coordinate, mechanism), **options))
+    return run(Options(_target(target, coordinate, mechanism, shards), **options))
 
 
 @bloomish.command()
@@ -468,9 +486,8 @@ def repl(target: str, evaluator: str, seed: int) -> int:
 @click.option("--trace", type=click.Path(path_type=Path), help="Write the last run's trace.")
 @EVALUATOR
 @FORM
-@COORDINATE
-@WITH
-def sim(target: str, coordinate: bool, mechanism: str | None, **options: Any) -> int:
+@coordinated
+def sim(target: str, coordinate: bool, mechanism: str | None, shards: int, **options: Any) -> int:
     """Run a target many times in one process, under faults, from seeds.
 
     Status 1 where a row enters an `invariant`, an `eventually` is empty at the end, or a
@@ -484,7 +501,7 @@ def sim(target: str, coordinate: bool, mechanism: str | None, **options: Any) ->
     """
     from bloomish.runtime.verbs.sim import Options, sim
 
-    return sim(Options(_target(target, coordinate, mechanism), **options))
+    return sim(Options(_target(target, coordinate, mechanism, shards), **options))
 
 
 @bloomish.command()
@@ -539,9 +556,10 @@ def sim(target: str, coordinate: bool, mechanism: str | None, **options: Any) ->
 )
 @EVALUATOR
 @FORM
-@COORDINATE
-@WITH
-def explore(target: str, coordinate: bool, mechanism: str | None, **options: Any) -> int:
+@coordinated
+def explore(
+    target: str, coordinate: bool, mechanism: str | None, shards: int, **options: Any
+) -> int:
     """Try every order, delay, batching and duplication of messages, within bounds.
 
     Status 0: all schedules end alike (or alike for each decided log) and none violates an
@@ -555,7 +573,7 @@ def explore(target: str, coordinate: bool, mechanism: str | None, **options: Any
     """
     from bloomish.runtime.verbs.explore import Options, run
 
-    return run(Options(_target(target, coordinate, mechanism), **options))
+    return run(Options(_target(target, coordinate, mechanism, shards), **options))
 
 
 @bloomish.command()
@@ -612,11 +630,12 @@ def explore(target: str, coordinate: bool, mechanism: str | None, **options: Any
     metavar="DIR",
     help="Keep all histories; without it, those of runs that fail.",
 )
-@COORDINATE
-@WITH
+@coordinated
 @EVALUATOR
 @FORM
-def torture(target: str, coordinate: bool, mechanism: str | None, **options: Any) -> int:
+def torture(
+    target: str, coordinate: bool, mechanism: str | None, shards: int, **options: Any
+) -> int:
     """Run a cluster on real processes while they are killed, stopped, restarted and cut off from
     each other, and judge by what its clients saw whether it is linearizable.
 
@@ -631,7 +650,7 @@ def torture(target: str, coordinate: bool, mechanism: str | None, **options: Any
     """
     from bloomish.runtime.verbs.torture import Options, run
 
-    return run(Options(_target(target, coordinate, mechanism), **options))
+    return run(Options(_target(target, coordinate, mechanism, shards), **options))
 
 
 @bloomish.command()

@@ -22,16 +22,19 @@ from bloomish.externals import Externals
 from bloomish.targets import Target
 from bloomish.targets import load as load_plain
 
-_MARK = re.compile(r"^(?P<plain>.*\S) --coordinate(?: --with (?P<mechanism>\w+))?$")
+_MARK = re.compile(
+    r"^(?P<plain>.*\S) --coordinate(?: --with (?P<mechanism>\w+))?(?: --shards (?P<shards>\d+))?$"
+)
 
 
-def marked(target: str, coordinate: bool, mechanism: str) -> str:
+def marked(target: str, coordinate: bool, mechanism: str, shards: int = 1) -> str:
     """The text of a target with what the command line says of coordination."""
     if not coordinate:
-        if mechanism:
-            raise BloomishError("--with says what --coordinate inserts: give both")
+        if mechanism or shards > 1:
+            raise BloomishError("--with and --shards say how to --coordinate: give that too")
         return target
-    return f"{target} --coordinate" + (f" --with {mechanism}" if mechanism else "")
+    text = f"{target} --coordinate" + (f" --with {mechanism}" if mechanism else "")
+    return text + (f" --shards {shards}" if shards > 1 else "")
 
 
 def load(target: str, contract: bool = False) -> Target:
@@ -46,7 +49,8 @@ def load(target: str, contract: bool = False) -> Target:
         return load_plain(target)
     from bloomish.analysis.coordinate import coordinate
 
-    made = coordinate(found["plain"], found["mechanism"] or "", contract)
+    shards = int(found["shards"] or 1)
+    made = coordinate(found["plain"], found["mechanism"] or "", contract, shards=shards)
     if made.after.status:
         raise BloomishError(f"{found['plain']} cannot be coordinated: {_reasons(made.plan)}")
     deployed = made.deployed
@@ -64,6 +68,7 @@ def arguments(target: str) -> list[str]:
     if found is None:
         return [target]
     said = ["--with", found["mechanism"]] if found["mechanism"] else []
+    said += ["--shards", found["shards"]] if found["shards"] else []
     return [found["plain"], "--coordinate", *said]
 
 

@@ -15,8 +15,9 @@ carried by the log's images.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bloomish import ir
 from bloomish.analysis.coordination.cut import placement
@@ -28,14 +29,25 @@ from bloomish.analysis.coordination.data import (
     Price,
     Refusal,
 )
-from bloomish.analysis.coordination.senders import ADDRESSED, Sending, label_of, send_to_log
+from bloomish.analysis.coordination.keys import Shard, key_of
+from bloomish.analysis.coordination.senders import (
+    ADDRESSED,
+    SHARD_OF,
+    Entry,
+    Sending,
+    in_shard,
+    label_of,
+    send_to_logs,
+)
 from bloomish.analysis.coordination.splice import (
     add,
     embed,
     free_path,
+    knowing,
     reading,
     replace_rules,
     role_of,
+    with_role,
     without_idle,
 )
 from bloomish.analysis.graph import System, Unit
@@ -48,15 +60,7 @@ from bloomish.analysis.verdict import conclude
 ORDERING = "bloomish.programs.ordering"
 CONTRACT = "bloomish.programs.ordering_contract"
 ORIGIN = "coordination: order"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A collection at which the graph is cut: its name at the role and in the graph."""
-
-    node: str
-    collection: ir.Collection
-    from_outside: bool
+NO_KEY = Shard((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +108,15 @@ def orders(
     report: Report,
     points: Sequence[Point],
     contract: bool = False,
+    shards: int = 1,
 ) -> Inserted:
-    """A log for every role that has some of these points of order."""
+    """A log for every role that has some of these points of order; several for each, split by
+    the gate's columns, where these are asked for and the rules allow it."""
     deployed = given
     insertions: list[Insertion] = []
     refusals: list[Refusal] = []
     for role, (mine, goals) in _by_role(inference, points).items():
-        made = _order(deployed, inference, role, mine, goals, contract)
+        made = _order(deployed, inference, role, mine, goals, contract, shards)
         deployed = made.deployed
         insertions += made.insertions
         refusals += made.refusals
@@ -146,6 +152,7 @@ def _order(
     points: Sequence[Point],
     goals: Sequence[Unit],
     contract: bool,
+    shards: int,
 ) -> Inserted:
     system = inference.system
     cut = placement(inference, role, goals)
@@ -154,7 +161,8 @@ def _order(
     log = log_for(role_of(given, role).size, contract)
     entries = list(cut.entries)
     while True:
-        made = _carry_out(given, system, role, tuple(entries), log)
+        key = key_of(system, role, entries, _written(goals), _shared_gate(points))
+        made = _carry_out(given, system, role, tuple(entries), log, key, shards if key.names else 1)
         more = [n for n in _still_open(infer(System(made.deployment)), role) if n not in entries]
         if not more:
             break
@@ -172,10 +180,11 @@ def _order(
         tuple(point.id for point in points),
         tuple(dict.fromkeys(point.rule for point in points)),
         tuple(entries),
-        _shared_gate(points),
+        key.names,
         log.what,
         log.price,
         tuple(dict.fromkeys(inserted)),
+        shards if key.names else 1,
     )
     return Inserted(made, (insertion,))
 
@@ -198,6 +207,11 @@ def _refused(point: Point, inference: Inference, goals: Sequence[Unit], uncut: s
     else:
         why = "no channel and no input leads to it: there is nothing whose order could be decided"
     return Refusal(point.id, point.rule, point.span, why)
+
+
+def _written(goals: Sequence[Unit]) -> str:
+    """The collection whose columns the gates name."""
+    return goals[0].head
 
 
 def _shared_gate(points: Sequence[Point]) -> tuple[str, ...]:
@@ -227,25 +241,34 @@ def _still_open(inference: Inference, role: str) -> list[str]:
 
 
 def _carry_out(
-    given: Deployed, system: System, role: str, nodes: tuple[str, ...], log: Log
+    given: Deployed,
+    system: System,
+    role: str,
+    nodes: tuple[str, ...],
+    log: Log,
+    key: Shard,
+    shards: int,
 ) -> Deployed:
-    path = free_path(given, "order")
-    entries = [_entry(system, role, node) for node in nodes]
-    outside = [(entry.collection, entry.from_outside) for entry in entries]
-    sending = send_to_log(given, role, path, outside, f"{log.module}:{log.outbox}", ORIGIN)
+    base = free_path(given, "order")
+    paths = [base] if shards == 1 else [f"{base}_{number}" for number in range(1, shards + 1)]
+    entries = [_entry(system, role, node, key if shards > 1 else NO_KEY) for node in nodes]
+    sending = send_to_logs(given, role, paths, entries, f"{log.module}:{log.outbox}", ORIGIN)
+    deployed = sending.deployed
     keeper = f"{log.module}:{log.keeper}" + ("Peer" if role in sending.submitters else "")
-    deployed = embed(sending.deployed, role, path, keeper, {"replica": role}, ORIGIN)
-    deployed = _tell_submitters(deployed, role, path, sending.submitters)
-    deployed = _deliver(deployed, role, path, entries, sending)
+    for path in paths:
+        deployed = embed(deployed, role, path, keeper, {"replica": role}, ORIGIN)
+        deployed = _tell_submitters(deployed, role, path, sending.submitters)
+    deployed = _deliver(deployed, role, paths, entries, sending)
     deployed = without_idle(deployed, [entry.collection.wire for entry in entries])
-    return _keep_state(deployed, role, path)
+    return _keep_state(deployed, role, paths, key)
 
 
-def _entry(system: System, role: str, node: str) -> Entry:
+def _entry(system: System, role: str, node: str, key: Shard) -> Entry:
     collection = next(
         c for c in system.program(role).collections if system.id(role, c.name) == node
     )
-    return Entry(node, collection, node in system.external and collection.kind == "channel")
+    outside = node in system.external and collection.kind == "channel"
+    return Entry(node, collection, outside, key.of(node))
 
 
 def _tell_submitters(
@@ -281,21 +304,23 @@ def ordered_name(path: str, collection: ir.Collection) -> str:
 def _deliver(
     deployed: Deployed,
     role: str,
-    path: str,
+    paths: Sequence[str],
     entries: Sequence[Entry],
     sending: Sending,
 ) -> Deployed:
-    """The rules that read an entry read what the log delivers of it."""
+    """The rules that read an entry read what the logs deliver of it."""
     names: dict[str, str] = {}
-    collections, rules = [], []
+    collections: list[ir.Collection] = []
+    rules: list[ir.Rule] = []
     for entry in entries:
         collection = entry.collection
-        name = f"{path}.ordered_{collection.name.replace('.', '_')}"
+        name = f"{paths[0]}.ordered_{collection.name.replace('.', '_')}"
         names[collection.name] = name
         doc = f"{collection.name}, in the log's order"
         collections.append(ir.Collection(name, "scratch", collection.columns, doc=doc))
-        for number, form in enumerate(sorted(sending.forms.get(collection.name, ())), 1):
-            rules.append(_delivered(path, name, collection, form, number))
+        for path in paths:
+            for form in sorted(sending.forms.get(collection.name, ())):
+                rules.append(_delivered(path, name, collection, form, len(rules) + 1))
     deployed = add(deployed, role, collections, rules)
     changed = {
         rule.name: (reading(rule, names),)
@@ -325,16 +350,17 @@ def _delivered(path: str, name: str, collection: ir.Collection, form: str, numbe
     return ir.Rule(f"{name}_{number}", name, head, "<=", body, ORIGIN)
 
 
-def _keep_state(deployed: Deployed, role: str, path: str) -> Deployed:
+def _keep_state(deployed: Deployed, role: str, paths: Sequence[str], key: Shard) -> Deployed:
     """State that is a function of the log is durable with it and goes with its images."""
     inference = infer(System(deployed.deployment))
+    system = inference.system
     program = role_of(deployed, role).program
     state = {
         c.name
         for c in program.collections
         if c.kind == "table"
-        and not c.name.startswith(f"{path}.")
-        and inference.modes[inference.system.id(role, c.name)] is SEQ
+        and not c.name.startswith(tuple(f"{path}." for path in paths))
+        and inference.modes[system.id(role, c.name)] is SEQ
     }
     program = replace(
         program,
@@ -342,19 +368,36 @@ def _keep_state(deployed: Deployed, role: str, path: str) -> Deployed:
             replace(c, durable=True) if c.name in state else c for c in program.collections
         ),
     )
-    roles = tuple(
-        replace(one, program=program) if one.name == role else one
-        for one in deployed.deployment.roles
-    )
-    deployed = replace(deployed, deployment=replace(deployed.deployment, roles=roles))
-    if not any(c.name == f"{path}.imaged" for c in program.collections):
+    deployed = with_role(deployed, role, program, deployed.externals[role])
+    if not any(c.name == f"{paths[0]}.imaged" for c in program.collections):
         return deployed
-    tables = [c for c in program.collections if c.name in state]
-    return add(deployed, role, (), [rule for table in tables for rule in _image(path, table)])
+    if len(paths) > 1:
+        deployed = knowing(deployed, role, SHARD_OF)
+    rules: list[ir.Rule] = []
+    for table in program.collections:
+        if table.name not in state:
+            continue
+        places = key.of(system.id(role, table.name)) if len(paths) > 1 else ()
+        for number, path in enumerate(paths):
+            chosen = partial(_chosen, places, number, len(paths))
+            rules += _image(path, table, chosen)
+    return add(deployed, role, (), rules)
 
 
-def _image(path: str, table: ir.Collection) -> Iterable[ir.Rule]:
-    """A table's rows into an image of the state, and out of one, in place of what was there."""
+def _chosen(
+    places: Sequence[int], number: int, shards: int, row: Sequence[ir.Expr]
+) -> tuple[ir.Literal, ...]:
+    """The condition that a row of the state belongs to one of several logs."""
+    return in_shard([row[place] for place in places], number, shards)
+
+
+def _image(
+    path: str,
+    table: ir.Collection,
+    chosen: Callable[[Sequence[ir.Expr]], tuple[ir.Literal, ...]],
+) -> Iterable[ir.Rule]:
+    """A table's rows into an image of the state, and out of one, in place of what was there;
+    `chosen` tells those that this log is for."""
     label = ir.Const(table.name)
     row, parts, wild = ir.Var("row"), ir.Var("parts"), ir.Wild()
     columns = tuple(ir.Var(f"c{number}") for number in range(len(table.columns)))
@@ -367,7 +410,7 @@ def _image(path: str, table: ir.Collection) -> Iterable[ir.Rule]:
         f"{path}.part",
         (ir.TupleExpr((label, *columns)),),
         "<=",
-        (ir.Atom(f"{path}.imaged", (wild,)), ir.Atom(table.name, columns)),
+        (ir.Atom(f"{path}.imaged", (wild,)), ir.Atom(table.name, columns), *chosen(columns)),
         ORIGIN,
     )
     installed = ir.Atom(f"{path}.installed", (wild, wild))
@@ -376,7 +419,7 @@ def _image(path: str, table: ir.Collection) -> Iterable[ir.Rule]:
         table.name,
         columns,
         "<-",
-        (installed, ir.Atom(table.name, columns)),
+        (installed, ir.Atom(table.name, columns), *chosen(columns)),
         ORIGIN,
     )
     yield ir.Rule(

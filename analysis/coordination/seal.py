@@ -120,7 +120,7 @@ def _insertions(splice: Splice, questions: Sequence[Question]) -> Iterator[Inser
             tuple(streams),
             tuple(gate),
             _what(splice, mine, streams),
-            _price(splice, role, streams, tuple(gate)),
+            _price(splice, streams, tuple(gate)),
             tuple(splice.inserted),
         )
 
@@ -128,26 +128,23 @@ def _insertions(splice: Splice, questions: Sequence[Question]) -> Iterator[Inser
 def _what(splice: Splice, questions: Sequence[Question], streams: Sequence[str]) -> str:
     rules = ", ".join(question.unit.rule.name for question in questions)
     wait = "waits" if len(questions) == 1 else "wait"
-    parts = [f"{rules} {wait} until {splice.told(node)}" for node in streams[:1]]
-    parts += [f"and {splice.told(node)}" for node in streams[1:]]
     if not streams:
-        parts.append(f"{rules} {wait} for what is sealed already")
+        return f"{rules} {wait} for what is sealed already"
+    there = ", and all of it is there" if any(map(splice.is_channel, streams)) else ""
     ends = splice.ends_of(streams)
-    if ends:
-        parts.append(f"(their hosts say so by {' and '.join(ends)})")
-    return " ".join(parts)
+    by = f" (said by {' and '.join(ends)})" if ends else ""
+    return f"{rules} {wait} until {' and '.join(map(splice.told, streams))}{there}{by}"
 
 
-def _price(splice: Splice, role: str, streams: Sequence[str], gate: tuple[str, ...]) -> Price:
+def _price(splice: Splice, streams: Sequence[str], gate: tuple[str, ...]) -> Price:
     """A manifest and its acknowledgement between every producer and every consumer."""
     channels = [node for node in streams if splice.is_channel(node)]
-    consumers = splice.size(role)
-    messages = sum(2 * splice.producers(node) * consumers for node in channels)
-    per = f"per {', '.join(gate)}" if gate else "once"
+    messages = sum(2 * splice.producers(node) * splice.consumers(node) for node in channels)
+    per = [*([", ".join(gate)] if gate else []), *(["channel"] if len(channels) > 1 else [])]
     formula = "nothing: its own host says it"
     if channels:
-        each = " and channel" if len(channels) > 1 else ""
-        formula = f"2 * producers * consumers {per}{each}; rows cost what they did"
+        often = f"per {' and '.join(per)}" if per else "once"
+        formula = f"2 * producers * consumers {often}; rows cost what they did"
     only = f"that {', '.join(gate)} alone" if gate else "the answer"
     stops = f"a producer that does not end, or is down, keeps {only} waiting"
     return Price(float(messages), formula, 0.5 if channels else 0.0, stops)

@@ -19,7 +19,7 @@ from bloomish.analysis.coordination.splice import (
     without_idle,
 )
 from bloomish.analysis.coordination.streams import Question, Stream, Survey
-from bloomish.analysis.graph import Use
+from bloomish.analysis.graph import Unit, Use
 from bloomish.rename import embedded
 
 MODULE = "bloomish.programs.sealing"
@@ -338,7 +338,8 @@ class Splice:
                 changed[rule.name] = (replace(new, origin=ORIGIN, span=span),)
         self.deployed = replace_rules(self.deployed, role, changed)
 
-    def _ways(self, node: str) -> Iterator:  # type: ignore[type-arg]
+    def _ways(self, node: str) -> Iterator[Unit]:
+        """The rules by which a question comes by the rows of a stream."""
         for question in self.questions:
             if node in question.streams:
                 yield question.unit
@@ -425,12 +426,8 @@ class Splice:
 
     def receivers(self, node: str) -> list[str]:
         """The roles at which a channel's rows are asked for."""
-        return list(
-            dict.fromkeys(unit.role for unit in self._ways(node) if self._is_read(unit, node))
-        )
-
-    def _is_read(self, unit, node: str) -> bool:  # type: ignore[no-untyped-def]
-        return any(use.node == node for use in unit.uses)
+        reading = (u for u in self._ways(node) if any(use.node == node for use in u.uses))
+        return list(dict.fromkeys(unit.role for unit in reading))
 
     def size(self, role: str) -> int:
         return self.system.roles[role].size
@@ -440,21 +437,24 @@ class Splice:
         roles = {unit.role for unit in self.places[node].stream.senders}
         return sum(self.size(role) for role in roles)
 
+    def consumers(self, node: str) -> int:
+        """How many nodes ask for the rows of a channel."""
+        return sum(map(self.size, self.receivers(node)))
+
     def told(self, node: str) -> str:
         """Who says that there is no more, in words."""
         place = self.places[node]
         name = self.system.nodes[node].collection.name
         per = ", ".join(column.name for column in self.gate(node))
-        of = f"{name} for that {per}" if per else name
+        more = f"no more {name} for the {per}" if per else f"no more {name}"
         if not place.channel:
-            return f"the node's own host has no more {of}"
-        roles = dict.fromkeys(unit.role for unit in place.stream.senders)
+            return f"the node's own host has {more}"
+        roles = list(dict.fromkeys(unit.role for unit in place.stream.senders))
         who = " and ".join(
-            f"all {self.size(role)} nodes of {role}" if self.size(role) > 1 else f"{role}-0"
+            f"the {self.size(role)} nodes of {role}" if self.size(role) > 1 else f"{role}-0"
             for role in roles
         )
-        has = "have" if self.producers(node) > 1 else "has"
-        return f"{who} {has} no more {of}, and all of it is there"
+        return f"{who} {'have' if self.producers(node) > 1 else 'has'} {more}"
 
     def ends_of(self, streams: Iterable[str]) -> list[str]:
         """The inputs by which hosts end these streams."""
@@ -462,8 +462,11 @@ class Splice:
         for node in streams:
             for end in self.places[node].stream.ends:
                 if end.inputs:
-                    columns = ", ".join(c.name for c in by_end(self.places[node].stream, end))
-                    found[f"{end.role}:{self.signals[end.role]}({columns or WHOLE.name})"] = None
+                    signal = self.signals[end.role]
+                    program = role_of(self.deployed, end.role).program
+                    declared = next(c for c in program.collections if c.name == signal)
+                    columns = ", ".join(column.name for column in declared.columns)
+                    found[f"{end.role}:{signal}({columns})"] = None
         return list(found)
 
 

@@ -14,10 +14,17 @@ from dataclasses import dataclass, field, replace
 
 from bloomish import ir
 from bloomish.analysis.coordination.data import Deployed
-from bloomish.analysis.coordination.splice import add, embed, replace_rules, role_of
+from bloomish.analysis.coordination.splice import (
+    add,
+    embed,
+    knowing,
+    replace_rules,
+    role_of,
+)
 from bloomish.ephemeral import is_ephemeral
 from bloomish.safety import parts
 
+SHARD_OF = "bloomish.programs.sharding:shard_of"
 ADDRESSED = "@"
 """Behind the label of a command that ends with the tuple of the nodes it is for."""
 
@@ -41,84 +48,112 @@ def label_of(collection: ir.Collection) -> str:
     return collection.wire or collection.name
 
 
-def send_to_log(
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A collection at which the graph is cut: its name at the role and in the graph.
+
+    `key`: the columns by whose values its commands are spread over several logs.
+    """
+
+    node: str
+    collection: ir.Collection
+    from_outside: bool
+    key: tuple[int, ...] = ()
+
+
+def send_to_logs(
     deployed: Deployed,
     ordered: str,
-    path: str,
-    entries: Sequence[tuple[ir.Collection, bool]],
+    paths: Sequence[str],
+    entries: Sequence[Entry],
     outbox: str,
     origin: str,
 ) -> Sending:
-    """All senders' rules for these entries of the role `ordered`, turned into submissions.
-
-    An entry comes with whether its rows arrive from outside.
-    """
+    """All senders' rules for these entries of the role `ordered`, turned into submissions to
+    the one log, or each to one of the logs, under `paths`."""
     sending = Sending(deployed)
     for role in deployed.deployment.roles:
-        _Role(sending, role.name, ordered, path, outbox, origin).submit(entries)
+        _Role(sending, role.name, ordered, tuple(paths), outbox, origin).submit(entries)
     return sending
+
+
+def in_shard(key: Sequence[ir.Expr], number: int, shards: int) -> tuple[ir.Literal, ...]:
+    """The condition that a key belongs to one of several logs; none where there is one."""
+    if shards == 1:
+        return ()
+    which = ir.Call("shard_of", (ir.TupleExpr(tuple(key)), ir.Const(shards)))
+    return (ir.Condition(ir.Binary("==", which, ir.Const(number))),)
 
 
 class _Role:
     """The rules of one role that send to entries of the ordered role."""
 
     def __init__(
-        self, sending: Sending, name: str, ordered: str, path: str, outbox: str, origin: str
+        self,
+        sending: Sending,
+        name: str,
+        ordered: str,
+        paths: tuple[str, ...],
+        outbox: str,
+        origin: str,
     ) -> None:
         self.sending = sending
-        self.name, self.ordered, self.path = name, ordered, path
+        self.name, self.ordered, self.paths, self.path = name, ordered, paths, paths[0]
         self.outbox, self.origin = outbox, origin
         self.program = role_of(sending.deployed, name).program
         self.collections: list[ir.Collection] = []
         self.rules: list[ir.Rule] = []
         self.changed: dict[str, list[ir.Rule]] = {}
 
-    def submit(self, entries: Sequence[tuple[ir.Collection, bool]]) -> None:
-        for collection, from_outside in entries:
-            if collection.kind == "channel" and not from_outside:
-                self._sent(collection)
+    def submit(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if entry.collection.kind == "channel" and not entry.from_outside:
+                self._sent(entry)
             elif self.name == self.ordered:
-                self._arriving(collection)
+                self._arriving(entry)
         if not self.rules:
             return
         sending = self.sending
         sending.deployed = replace_rules(sending.deployed, self.name, self.changed)
-        if self.name != self.ordered:
+        for path in self.paths if self.name != self.ordered else ():
             sending.deployed = embed(
                 sending.deployed,
                 self.name,
-                self.path,
+                path,
                 self.outbox,
                 {"replica": self.ordered},
                 self.origin,
             )
+        if len(self.paths) > 1:
+            sending.deployed = knowing(sending.deployed, self.name, SHARD_OF)
         sending.deployed = add(sending.deployed, self.name, self.collections, self.rules)
         sending.submitters.append(self.name)
 
     # ------------------------------------------------------------- what arrives
 
-    def _arriving(self, collection: ir.Collection) -> None:
+    def _arriving(self, entry: Entry) -> None:
         """Rows from outside: a channel's are for all nodes, others for the node they came to."""
+        collection, known = entry.collection, len(self.rules)
         variables = tuple(ir.Var(column.name) for column in collection.columns)
         alone = collection.kind != "channel"
         row: tuple[ir.Expr, ...] = variables if alone else (ir.Wild(), *variables[1:])
         items = variables if alone else variables[1:]
         here = ir.TupleExpr((ir.Here(),))
         self._command(
-            collection,
+            entry,
             "submit",
             items,
             here if alone else None,
             (ir.Atom(collection.name, row),),
         )
-        self.sending.arriving.add(self.rules[-1].name)
+        self.sending.arriving.update(rule.name for rule in self.rules[known:])
 
     # ---------------------------------------------------------------- what is sent
 
-    def _sent(self, entry: ir.Collection) -> None:
+    def _sent(self, entry: Entry) -> None:
+        wire = entry.collection.wire
         own = next(
-            (c for c in self.program.collections if c.kind == "channel" and c.wire == entry.wire),
-            None,
+            (c for c in self.program.collections if c.kind == "channel" and c.wire == wire), None
         )
         if own is None:
             return
@@ -126,13 +161,13 @@ class _Role:
             if rule.op == "<~" and rule.head == own.name:
                 self._turn(entry, rule)
 
-    def _turn(self, entry: ir.Collection, rule: ir.Rule) -> None:
+    def _turn(self, entry: Entry, rule: ir.Rule) -> None:
         """One sending rule."""
         box = "submit" if is_ephemeral(self.program, rule) else "keep"
         self.changed[rule.name] = [rule] if self._read_elsewhere(entry) else []
         literal = self._broadcast(rule)
-        flat = f"{entry.name.replace('.', '_')}_{len(self.rules) + 1}"
-        columns = entry.columns
+        flat = f"{entry.collection.name.replace('.', '_')}_{len(self.rules) + 1}"
+        columns = entry.collection.columns
         if literal is not None:
             body = tuple(part for part in rule.body if part is not literal)
             if not any(_is_lifted(arg) for arg in rule.args[1:]):
@@ -177,12 +212,12 @@ class _Role:
         positive = any(isinstance(part, ir.Atom) and not part.negated for part in rest)
         return found[0] if len(found) == 1 and alone and positive else None
 
-    def _read_elsewhere(self, entry: ir.Collection) -> bool:
+    def _read_elsewhere(self, entry: Entry) -> bool:
         """Whether another role reads the channel too: it is then sent as before, beside."""
         for role in self.sending.deployed.deployment.roles:
             if role.name == self.ordered:
                 continue
-            names = {c.name for c in role.program.collections if c.wire == entry.wire}
+            names = {c.name for c in role.program.collections if c.wire == entry.collection.wire}
             if any(
                 isinstance(part, ir.Atom) and part.collection in names
                 for rule in role.program.rules
@@ -195,7 +230,7 @@ class _Role:
 
     def _command(
         self,
-        entry: ir.Collection,
+        entry: Entry,
         box: str,
         items: Sequence[ir.HeadArg],
         nodes: ir.Expr | None,
@@ -203,11 +238,15 @@ class _Role:
         span: ir.Span | None = None,
     ) -> None:
         form = ADDRESSED if nodes is not None else ""
-        self.sending.forms.setdefault(entry.name, set()).add(form)
-        label = ir.Const(label_of(entry) + form)
+        self.sending.forms.setdefault(entry.collection.name, set()).add(form)
+        label = ir.Const(label_of(entry.collection) + form)
         inside = tuple(item for item in items if not isinstance(item, ir.Aggregate))
         command = ir.TupleExpr((label, *inside, *((nodes,) if nodes is not None else ())))
-        self._add(f"{self.path}.{box}", (command,), body, span)
+        address = len(entry.collection.columns) - len(inside)
+        key = [inside[place - address] for place in entry.key]
+        for number, path in enumerate(self.paths):
+            chosen = in_shard(key, number, len(self.paths))
+            self._add(f"{path}.{box}", (command,), (*body, *chosen), span)
 
     def _scratch(self, name: str, columns: Sequence[ir.Column]) -> None:
         plain = tuple(replace(column, key=False) for column in columns)
@@ -220,9 +259,8 @@ class _Role:
         body: tuple[ir.Literal, ...],
         span: ir.Span | None = None,
     ) -> None:
-        flat = head.partition(".")[2]
-        number = len(self.rules) + 1
-        name = f"{self.path}.send_{flat}_{number}"
+        path, _, flat = head.partition(".")
+        name = f"{path}.send_{flat}_{len(self.rules) + 1}"
         self.rules.append(
             ir.Rule(name, head, tuple(args), "<=", body, self.origin, span or ir.Span())
         )

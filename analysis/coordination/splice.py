@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar
@@ -28,6 +29,16 @@ def module(name: str) -> Compiled:
     """A coordination module by its name, such as `bloomish.programs.ordering:Outbox`."""
     (compiled,) = load(name).programs
     return compiled
+
+
+def knowing(deployed: Deployed, role: str, path: str) -> Deployed:
+    """A role's program with a module's `@function`, by its path, among its functions."""
+    name, _, attribute = path.partition(":")
+    function = getattr(importlib.import_module(name), attribute)
+    program, python = role_of(deployed, role).program, deployed.externals[role]
+    functions = _union(program.functions, (function._decl,), "function")
+    more = Externals({attribute: function.__wrapped__}, {})
+    return with_role(deployed, role, replace(program, functions=functions), together(python, more))
 
 
 def with_role(deployed: Deployed, name: str, program: ir.Program, externals: Externals) -> Deployed:

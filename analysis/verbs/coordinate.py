@@ -19,10 +19,16 @@ from bloomish.show import printed
 
 
 def coordinate(
-    target: str, plan: bool, mechanism: str, replicas: int, output: Path | None, form: str
+    target: str,
+    plan: bool,
+    mechanism: str,
+    shards: int,
+    replicas: int,
+    output: Path | None,
+    form: str,
 ) -> int:
     """Prints the plan with `--plan`, else the program; 0: nothing is flagged any more."""
-    made = insert(target, mechanism, nodes=replicas)
+    made = insert(target, mechanism, nodes=replicas, shards=shards)
     if plan or output is not None or form == "json":
         _tell(made, form)
     if made.after.status:
@@ -52,9 +58,11 @@ def _write(output: Path, made: Coordinated) -> None:
         raise BloomishError(f"{output}: {error.strerror}") from None
 
 
-def check_coordinated(target: str, mechanism: str, replicas: int, explain: bool, form: str) -> int:
+def check_coordinated(
+    target: str, mechanism: str, shards: int, replicas: int, explain: bool, form: str
+) -> int:
     """The report on a target with its coordination; what was refused goes before it."""
-    made = insert(target, mechanism, nodes=replicas)
+    made = insert(target, mechanism, nodes=replicas, shards=shards)
     for refusal in made.plan.refusals:
         click.echo(f"bloomish: {refusal.rule}: nothing inserted: {refusal.why}", err=True)
     report: Report = made.after

@@ -298,6 +298,52 @@ def test_races_are_settled(name: str, nodes: int) -> None:
     assert not made.plan.refusals
 
 
+# ---------------------------------------------------------------------------- shards
+
+
+def test_a_log_is_split_by_the_key_that_all_rules_keep_to() -> None:
+    made = coordinate(str(PROGRAMS / "cart.py:destructive"), shards=3)
+    (insertion,) = made.plan.insertions
+    assert insertion.gate == ("session",)  # items of one session meet at its checkout
+    assert insertion.shards == 3
+    assert made.after.status == 0
+    names = collections(made, "replica")
+    assert {"order_1.deliver", "order_2.deliver", "order_3.deliver"} <= names.keys()
+
+
+def test_each_log_carries_its_own_keys_in_its_images() -> None:
+    made = coordinate(cluster(ToAll), shards=2)
+    parts = [r for r in rules(made, "replica").values() if r.head.endswith(".part")]
+    mine = [r for r in parts if "image_register" in r.name]
+    tests = [str(p.test) for r in mine for p in r.body if isinstance(p, ir.Condition)]
+    assert len(mine) == len(set(tests)) == 2
+    assert all("shard_of" in test for test in tests)
+
+
+def test_what_joins_two_keys_is_not_split() -> None:
+    class Moves(Program):
+        move = channel(to=Address, key=str, node=str)
+        place = table(key=Key(str), value=str)
+
+        place(node, value) < +-move(_, key, node) & place(key, value)
+        place <= [("a", "1")]
+
+    (insertion,) = coordinate(Moves, nodes=3, shards=2).plan.insertions
+    assert insertion.gate == ()
+    assert insertion.shards == 1
+
+
+def test_shards_run_beside_each_other_in_the_simulator() -> None:
+    stage = stage_of(f"{PROGRAMS / 'user_names.py'} --coordinate --shards 2", contract=True)
+    inserts = [
+        Insert(0, "client-0", "want", (("ann", "x"), ("bob", "x"))),
+        Insert(0, "client-1", "want", (("ann", "y"),)),
+    ]
+    space = explore(stage, inserts, Limits(states=20_000))
+    assert not space.violations
+    assert all(len(g) == 1 for g in by_decided_log(space, outcomes(space)).values())
+
+
 # ------------------------------------------------------------------------ the result
 
 
