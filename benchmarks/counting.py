@@ -1,4 +1,4 @@
-"""What the nodes of a cluster have sent, without what they say to each other when nothing happens."""
+"""What the nodes of a cluster have sent, less what they say to each other when nothing happens."""
 
 from __future__ import annotations
 
