@@ -23,7 +23,9 @@ class Application:
     """What `check` says of it, and a story that goes wrong in the world of `seed`.
 
     The acts follow each other by `step` microseconds, the last `late` of them after a second.
-    All nodes of `role` should hold the same in `agree`; of `final` nothing should be taken back.
+    All nodes of `role` should hold the same in `agree`; of `final` nothing should be taken back;
+    every one of `answers` has rows at some node in the end.  Exploration takes the first
+    `explored` acts.  With coordination inserted, `ends` is how hosts say that there is no more.
     """
 
     name: str
@@ -38,6 +40,9 @@ class Application:
     faults: str = ""
     step: int = 500
     late: int = 0
+    answers: tuple[str, ...] = ()
+    explored: int = 2
+    ends: Sequence[Act] = ()
 
     @property
     def target(self) -> str:
@@ -46,27 +51,38 @@ class Application:
     def stage(self) -> Stage:
         return stage_of(self.target)
 
-    def inserts(self) -> list[Insert]:
-        early = len(self.acts) - self.late
+    def inserts(self, acts: Sequence[Act] = ()) -> list[Insert]:
+        acts = acts or self.acts
+        early = len(acts) - self.late
         return [
             Insert((place + 1) * self.step + (place >= early) * SECOND, node, collection, (row,))
-            for place, (node, collection, row) in enumerate(self.acts)
+            for place, (node, collection, row) in enumerate(acts)
         ]
 
-    def played(self, stage: Stage, seed: int | None = None) -> World:
+    def played(self, stage: Stage, seed: int | None = None, more: Sequence[Act] = ()) -> World:
         """The story, told to a world, and five seconds."""
         planned = from_text(self.faults, stage.nodes)
         world = World(stage, self.seed if seed is None else seed, planned=planned)
-        for insert in self.inserts():
+        for insert in self.inserts([*self.acts, *more]):
             world.run(insert.time)
             world.insert(insert.node, insert.collection, insert.rows)
         world.run(SAFETY)
         return world
 
+    def answered(self, world: World) -> bool:
+        """Whether every output that should have rows has handed some over, at some node."""
+        return all(
+            any(world.shown(node, name) for node in world.stage.nodes) for name in self.answers
+        )
+
     def wrong(self, world: World) -> frozenset[str]:
         """Collections in which replicas differ or of which rows were taken back, and invariants
         that are violated."""
-        nodes = [node for node in world.stage.nodes if node.rpartition("-")[0] == self.role]
+        nodes = [
+            node
+            for node, actor in world.actors.items()
+            if node.rpartition("-")[0] == self.role and actor.up
+        ]
         differ = {
             name
             for name in self.agree
@@ -114,6 +130,7 @@ APPLICATIONS = (
         frozenset({"register", "torn"}),
         "replica",
         ("register",),
+        answers=("done", "got"),
     ),
     Application(
         "first_come_lock",
@@ -131,6 +148,7 @@ APPLICATIONS = (
         frozenset({"lock", "shared"}),
         "replica",
         ("lock",),
+        answers=("holds", "missed"),
     ),
     Application(
         "user_names",
@@ -143,6 +161,7 @@ APPLICATIONS = (
         frozenset({"owners", "two_owners"}),
         "registry",
         ("owners",),
+        answers=("owned",),
     ),
     Application(
         "bank",
@@ -164,6 +183,7 @@ APPLICATIONS = (
         frozenset({"overdrawn", "from_nothing"}),
         seed=1,
         step=100,
+        answers=("sent",),
     ),
     Application(
         "word_count",
@@ -176,6 +196,12 @@ APPLICATIONS = (
         frozenset({"total"}),
         "reducer",
         final=("total",),
+        ends=[
+            (f"mapper-{number}", "seal.end", (job,))
+            for number in range(2)
+            for job in ("poem", "song")
+        ],
+        answers=("total",),
     ),
     Application(
         "garbage",
@@ -206,9 +232,12 @@ APPLICATIONS = (
         },
         {"primary_1": "overwrite"},
         [("client-0", "ask", (number,)) for number in range(1, 4)],
-        frozenset({"split_brain"}),
+        frozenset({"primary", "split_brain"}),
+        "replica",
+        ("primary",),
         faults="crash replica-0 0.3",
         late=3,
+        answers=("answered",),
     ),
     Application(
         "concatenation",
@@ -221,5 +250,6 @@ APPLICATIONS = (
         frozenset({"wall"}),
         "room",
         ("wall",),
+        answers=("reads",),
     ),
 )

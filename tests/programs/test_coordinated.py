@@ -1,0 +1,179 @@
+"""The applications with their coordination inserted: no flag, no fault, one end for a log."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from itertools import product
+
+import pytest
+
+from bloomish.analysis.coordinate import coordinate
+from bloomish.runtime.cluster import launch
+from bloomish.runtime.sim.checkers import until_quiet
+from bloomish.runtime.sim.explore.outcomes import by_decided_log, outcomes
+from bloomish.runtime.sim.explore.space import Limits, explore
+from bloomish.runtime.sim.random_runs import SAFETY
+from bloomish.runtime.sim.rates import Rates, draw, parse_rates
+from bloomish.runtime.sim.stage import Stage, stage_of
+from bloomish.runtime.sim.world import World
+from tests.programs.application_loads import LOADS
+from tests.programs.applications import APPLICATIONS, Application
+from tests.programs.plans import file_of, plan_of
+
+FAULTS = parse_rates("default,restart=2,pause=1")
+TICKS = 20_000
+RECOVERY = 6_000
+REFUSED = {"garbage"}
+
+COORDINATED = [one for one in APPLICATIONS if one.name not in REFUSED]
+every = pytest.mark.parametrize("application", COORDINATED, ids=lambda one: one.name)
+"""The applications that can be coordinated."""
+
+
+@pytest.mark.parametrize("application", APPLICATIONS, ids=lambda one: one.name)
+def test_the_plan(application: Application) -> None:
+    assert plan_of(application.target) == file_of(application.target).read_text()
+
+
+@every
+def test_the_flag_is_gone(application: Application) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bloomish", "check", application.target, "--coordinate"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_refused_says_why() -> None:
+    made = coordinate("bloomish.programs.garbage")
+    assert made.after.status == 1
+    assert [one.rule for one in made.plan.refusals] == ["collected_1"]
+    assert "terminat" in made.plan.refusals[0].why
+
+
+def run(application: Application, stage: Stage, seed: int, faults: Rates = FAULTS) -> World:
+    """A campaign: acts under the faults of a seed, then what it takes to recover."""
+    world = World(stage, seed, faults, draw(faults, stage.nodes, SAFETY, seed))
+    chance = random.Random(f"load/{seed}")
+    load = LOADS[application.name](chance)
+    times = sorted(chance.randrange(SAFETY) for _ in load)
+    for time, (node, collection, row) in zip(times, load, strict=True):
+        world.at(time, world.insert, node, collection, [row])
+    world.run(SAFETY, TICKS)
+    world.heal()
+    for node, collection, row in application.ends:
+        world.insert(node, collection, [row])
+    until_quiet(world, RECOVERY)
+    return world
+
+
+def campaign(application: Application, seeds: Sequence[int]) -> None:
+    stage = stage_of(f"{application.target} --coordinate")
+    for seed in seeds:
+        world = run(application, stage, seed)
+        assert not application.wrong(world), f"seed {seed}: {world.violations[:3]}"
+        assert world.set_aside == 0, f"seed {seed}"
+
+
+@every
+def test_no_fault_breaks_it(application: Application) -> None:
+    campaign(application, range(4))
+
+
+@pytest.mark.campaign
+@every
+def test_no_fault_breaks_it_in_many_seeds(application: Application) -> None:
+    campaign(application, range(1_000, 1_300))
+
+
+def named(name: str) -> Application:
+    return next(one for one in APPLICATIONS if one.name == name)
+
+
+def test_money_is_neither_made_nor_lost() -> None:
+    bank = named("bank")
+    stage = stage_of(f"{bank.target} --coordinate")
+    moved = 0
+    for seed in range(4):
+        world = run(bank, stage, seed)
+        drawn, paid = (
+            {(row[0], row[2]) for node in ("bank-0", "bank-1") for row in world.rows(node, name)}
+            for name in ("drawn", "paid")
+        )
+        assert drawn == paid, f"seed {seed}"
+        moved += len(drawn)
+    assert moved > 20
+
+
+def test_totals_are_exact() -> None:
+    application = named("word_count")
+    stage = stage_of(f"{application.target} --coordinate")
+    for seed in range(4):
+        world = run(application, stage, seed, parse_rates("network,pause=1"))
+        words: Counter[tuple[str, str]] = Counter()
+        for _, _, (job, _, text) in LOADS["word_count"](random.Random(f"load/{seed}")):
+            words.update((job, word) for word in str(text).split())
+        totals = [row for node in stage.nodes[2:] for row in world.shown(node, "total")]
+        assert {(job, word): times for job, word, times in totals} == words, f"seed {seed}"
+        assert len(totals) == len(words)
+
+
+@every
+def test_nothing_goes_wrong_in_the_story(application: Application) -> None:
+    """Where the program alone went wrong, in the same world and in others."""
+    stage = stage_of(f"{application.target} --coordinate")
+    for seed in range(application.seed, application.seed + 3):
+        world = application.played(stage, seed, application.ends)
+        assert not application.wrong(world), f"seed {seed}"
+        assert application.answered(world), f"seed {seed}"
+
+
+@every
+def test_exploration(application: Application) -> None:
+    """In every schedule the replicas agree, and equal logs end equally."""
+    stage = stage_of(f"{application.target} --coordinate", contract=True)
+    acts = [*application.acts[: application.explored], *application.ends[::2]]
+    inserts = application.inserts(acts)
+    space = explore(stage, inserts, Limits(states=30_000, duplicates=0))
+    assert not space.violations
+    found = outcomes(space)
+    assert all(len(group) == 1 for group in by_decided_log(space, found).values())
+    replicas = [node for node in stage.nodes if node.rpartition("-")[0] == application.role]
+    for outcome in found:
+        for name in application.agree:
+            assert len({outcome.rows(node, name) for node in replicas}) == 1
+
+
+@every
+def test_replicas_agree_on_processes(application: Application) -> None:
+    async def run() -> tuple[dict[str, list[object]], set[str]]:
+        async with launch(f"{application.target} --coordinate") as cluster, AsyncExitStack() as all:
+            hosts = {
+                node: await all.enter_async_context(cluster.connect(node))
+                for node in cluster.members
+            }
+            watches = [
+                (name, host.watch(name))
+                for host, name in product(hosts.values(), application.answers)
+                if name in host.collections
+            ]
+            for node, collection, row in (*application.acts, *application.ends):
+                await hosts[node].insert(collection, [row])
+            await asyncio.sleep(1.5)
+            held = {
+                node: [await host.contents(name) for name in application.agree]
+                for node, host in hosts.items()
+                if node.rpartition("-")[0] == application.role
+            }
+            return held, {name for name, watch in watches if watch.ready()}
+
+    held, answered = asyncio.run(asyncio.wait_for(run(), 60))
+    assert len({repr(one) for one in held.values()}) <= 1, held
+    assert answered == set(application.answers)
