@@ -152,6 +152,8 @@ class Compiler:
                 return self._size(expr, of)  # type: ignore[arg-type]
             case ir.Call(name, args):
                 return self._python(ir.Call(name, self._names(len(args))), args)
+            case ir.Method(name, receiver, ()) if (part := self._part(name, receiver)) is not None:
+                return part
             case ir.Method(name, receiver, args):
                 inside = self._names(1 + len(args))
                 method = ir.Method(name, inside[0], inside[1:])
@@ -169,6 +171,19 @@ class Compiler:
         compiled = expressions.compile(expr, slots, types, self._rule)
         number = self._externs.function(lambda *values: compiled(values))
         return ("call", number, [self(arg) for arg in args])
+
+    def _part(self, name: str, receiver: ir.Expr) -> Data | None:
+        """The version or value of a Lex: a place of its carrier, which is often a big tuple."""
+        lattice = self._externs.expressions.lattice(receiver, self._types)
+        if lattice is None or lattice.name != "Lex" or name not in ("version", "value"):
+            return None
+        place = ("version", "value").index(name)
+        part = lattice.args[place]
+        if not isinstance(part, ir.Lattice) or structure(part).name not in ("Max", "Min"):
+            return None  # its bottom is another than the whole's
+        number = self._externs.misfit(self._rule, name, part)
+        data = type_data(self._externs.values, part)
+        return ("field", place, data, number, True, self(receiver))
 
     def _merge(self, expr: ir.Binary, left: ir.Expr, right: ir.Expr) -> Data:
         lattice = self._externs.expressions.lattice(expr, self._types)

@@ -511,7 +511,7 @@ def _quick(expr: ir.Expr) -> bool:
     return all(isinstance(part, quick) or _quick_sum(part) for part in parts(expr))
 
 
-def _quick_sum(part: ir.Expr) -> bool:
+def _quick_sum(part: ir.HeadArg) -> bool:
     """Arithmetic that fails by overflow alone."""
     match part:
         case ir.Binary("+" | "-" | "*"):

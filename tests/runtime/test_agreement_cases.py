@@ -9,6 +9,7 @@ from typing import Any
 
 from bloomish import (
     Key,
+    Lex,
     MapUnion,
     Max,
     Program,
@@ -188,3 +189,26 @@ def test_a_row_is_found_by_a_sum_and_an_overflow_counts_where_all_else_agrees() 
     assert differs(Found, {}, {"put": [(0, 1), (1, 2), (-1, 9), (5, 0)]}) == ""
     for one in ((most, 1), (most, 9), (-most, 2), (-most, 3)):
         assert differs(Found, {}, {"put": [(0, 1), one]}, {"put": [one]}) == "", one
+
+
+def test_the_parts_of_a_lex() -> None:
+    class Parts(Program):
+        put = input(k=str, version=int, value=Any)
+        drop = input(k=str)
+        kept = table(k=Key(str), vote=Lex(Max(int), Max(Any)))
+        sets = table(k=Key(str), vote=Lex(Max((int, str)), SetUnion(int)))
+        read = scratch(k=str, version=int, value=Any)
+        new = scratch(k=str, vote=Lex(Max(int), Max(Any)))
+        seen = scratch(k=str, values=SetUnion(int))
+
+        kept(k, (v, x)) <= put(k, v, x)
+        sets(k, ((v, k), {v})) <= put(k, v, _)
+        kept(k, y) <- drop(k) & kept(k, y)
+        read(k, y.version(), y.value()) <= kept(k, y) & (y.version() >= 2)
+        new(k, y) <= kept(k, y) & (y.value() == "new")
+        seen(k, y.value()) <= sets(k, y) & (y.version() > (1, ""))
+
+    rows: list[Any] = [
+        ("a", 1, "old"), ("a", 2, ("x", 1)), ("b", 2, "new"), ("b", 2, 3), ("c", 0, ()),
+    ]  # fmt: skip
+    assert differs(Parts, {}, {"put": rows[:3]}, {"put": rows[3:]}, {"drop": [("a",)]}) == ""
