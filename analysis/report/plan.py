@@ -31,9 +31,15 @@ def as_data(made: Coordinated) -> dict[str, Any]:
 
 def _lines(made: Coordinated) -> Iterator[str]:
     plan = made.plan
+    free = [v for v in made.before.verdicts if v.word != "needs coordination"]
+    for word in dict.fromkeys(verdict.word for verdict in free):
+        names = ", ".join(verdict.collection for verdict in free if verdict.word == word)
+        yield from _wrapped(f"nothing for {names}: {word}", "  ")
     if not plan.insertions and not plan.refusals:
         yield f"{plan.name}: nothing to coordinate"
         return
+    if free:
+        yield ""
     for number, insertion in enumerate(plan.insertions, 1):
         yield f"{number}. {insertion.mechanism} at {insertion.role}: {insertion.what}"
         yield from _insertion(insertion)
@@ -67,10 +73,11 @@ def _insertion(insertion: Insertion) -> Iterator[str]:
 
 
 def _field(name: str, text: str) -> Iterator[str]:
-    lead = f"   {name:<8} "
-    yield from textwrap.wrap(
-        text, WIDTH, initial_indent=lead, subsequent_indent=" " * 12, break_on_hyphens=False
-    )
+    yield from _wrapped(f"   {name:<8} {text}", " " * 12)
+
+
+def _wrapped(text: str, after: str) -> Iterator[str]:
+    yield from textwrap.wrap(text, WIDTH, subsequent_indent=after, break_on_hyphens=False)
 
 
 def _summary(made: Coordinated) -> str:
