@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -44,7 +44,6 @@ META = "-bloomish"
 _META = quoted(META)
 _META_SCHEMA = f"CREATE TABLE {_META} (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
 _NOTE = f"INSERT OR REPLACE INTO {_META} VALUES (?, ?)"
-_DIGEST = "digest of "
 TORN = (
     "; the file is torn or is no store of ours: put a copy of it back, "
     "or move it away and the node starts empty"
@@ -167,12 +166,15 @@ class Store:
     def _notes(self, notes: Mapping[str, str]) -> tuple[int, dict[str, int]]:
         """The number and the digests that the file notes, if their seal holds."""
         try:
-            number = int(notes["commits"])
-            digests = {name: int(notes[_DIGEST + name], 16) for name in self._durable}
+            first, seal, *rest = notes["state"].split(" ")
+            number = int(first)
+            digests = {
+                name: int(digest, 16) for name, digest in zip(self._durable, rest, strict=True)
+            }
         except (KeyError, ValueError) as fault:
-            raise self._fault(f"a note is missing or cannot be read ({fault})", META) from fault
-        if notes.get("seal") != self._sealed(number, digests).hex():
-            raise self._fault("its notes do not have the seal that they were written with", META)
+            raise self._fault(f"its state is missing or cannot be read ({fault})", META) from fault
+        if seal != self._sealed(number, digests).hex():
+            raise self._fault("its state does not have the seal that it was written with", META)
         return number, digests
 
     def _content(
@@ -182,12 +184,12 @@ class Store:
             rows = db.execute(table.select).fetchall()
         except sqlite3.Error as fault:
             raise self._fault(str(fault), table.name) from fault
-        if table.digest(rows) % DIGESTS != digests[table.name]:
+        if table.digest_read(rows) % DIGESTS != digests[table.name]:
             raise self._fault(
                 "its rows do not have the digest that was committed with them", table.name
             )
         try:
-            return [table.back(row) for row in rows]
+            return table.back(rows)
         except ValueError as fault:
             raise self._fault(str(fault), table.name) from fault
 
@@ -231,12 +233,11 @@ class Store:
         if new:
             for schema in (_META_SCHEMA, *(one.schema for one in self._durable.values())):
                 run(schema)
-            digests = [(_DIGEST + name, "0") for name in self._durable]
-            seal = ("seal", self._seal().hex())
-            self._db.executemany(_NOTE, [*self._wants.items(), ("commits", "0"), seal, *digests])
+            state = _state(self._number, self._seal(), self._digests)
+            self._db.executemany(_NOTE, [*self._wants.items(), ("state", state)])
         else:
-            query = f"SELECT value FROM {_META} WHERE name = 'commits'"
-            if run(query).fetchone() != (str(self._number),):
+            (state,) = run(f"SELECT value FROM {_META} WHERE name = 'state'").fetchone()
+            if state != _state(self._number, self._seal(), self._digests):
                 raise StoreFault(f"{self.path}: another process wrote to it just now")
         run("COMMIT")
         # What the reading connection left; the file is ours alone by now.
@@ -262,27 +263,14 @@ class Store:
             return
         number = self._number + 1
         digests = dict(self._digests)
-        run, run_many = self._db.execute, self._db.executemany
+        run = self._db.execute
         try:
             run("BEGIN IMMEDIATE")
-            notes = []
             for name, (removed, added) in tick.durable.items():
-                table = self._durable[name]
-                change = 0
-                if removed:
-                    rows = list(map(table.out, removed))
-                    if run_many(table.delete, rows).rowcount != len(rows):
-                        raise self._fault("a row to be deleted is not there", name)
-                    change -= table.digest(rows)
-                if added:
-                    rows = list(map(table.out, added))
-                    run_many(table.insert, rows)
-                    change += table.digest(rows)
+                change = self._change(self._durable[name], removed, added)
                 digests[name] = (digests[name] + change) % DIGESTS
-                notes.append((_DIGEST + name, f"{digests[name]:x}"))
             seal = self._sealed(number, digests)
-            notes += [("commits", str(number)), ("seal", seal.hex())]
-            run_many(_NOTE, notes)
+            run(_NOTE, ("state", _state(number, seal, digests)))
             run("COMMIT")
             self._mark.write(number, seal)
         except (sqlite3.Error, OSError) as fault:
@@ -292,6 +280,22 @@ class Store:
             self._undo()
             raise
         self._number, self._digests = number, digests
+
+    def _change(self, table: StoredTable, removed: Sequence[Row], added: Sequence[Row]) -> int:
+        """Write a table's changes; by how much they change its digest."""
+        gone, new = table.out(removed), table.out(added)
+        change = table.digest(new) - table.digest(gone)
+        if gone and new and table.key is not None:
+            key = table.key
+            before, after = set(map(key, gone)), set(map(key, new))
+            self._db.executemany(table.replace, [row for row in new if key(row) in before])
+            gone = [row for row in gone if key(row) not in after]
+            new = [row for row in new if key(row) not in before]
+        if gone and self._db.executemany(table.delete, gone).rowcount != len(gone):
+            raise self._fault("a row to be deleted is not there", table.name)
+        if new:
+            self._db.executemany(table.insert, new)
+        return change
 
     def _undo(self) -> None:
         if self._db.in_transaction:
@@ -312,3 +316,8 @@ def _checked(db: sqlite3.Connection, pragma: str) -> str:
     except sqlite3.Error as fault:
         return str(fault)
     return "" if found == ["ok"] else "; ".join(found).replace("\n", " ")
+
+
+def _state(number: int, seal: bytes, digests: Mapping[str, int]) -> str:
+    """What every commit notes: its number, the seal, the digests in the order of the tables."""
+    return " ".join([str(number), seal.hex(), *[f"{one:x}" for one in digests.values()]])

@@ -17,6 +17,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any
 
 from bloomish import ir
@@ -33,11 +34,13 @@ Stored = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Column:
-    """One column's SQL type, and its values there and back."""
+    """One column's SQL type, its values there and back, and what a digest takes them for."""
 
     sql_type: str
     write: Callable[[Any], Any]
     read: Callable[[Any], Any]
+    digested: Callable[[Any], Any]
+    """Of a value from SQL: what was written, before SQL made a number of a bool."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +52,31 @@ class StoredTable:
     schema: str
     select: str
     insert: str
+    replace: str
+    """The row of a key by another one."""
     delete: str
+    key: Callable[[Stored], Any] | None
+    """None where only whole rows tell rows apart."""
     columns: tuple[Column, ...]
+    plain: bool
+    """Rows are written as they are."""
     salt: bytes
     """What its rows' digests begin with: a row in the wrong table is wrong."""
 
-    def out(self, row: Sequence[object]) -> Stored:
-        """A row as it is written."""
-        return tuple([column.write(value) for column, value in zip(self.columns, row, strict=True)])
+    def out(self, rows: Iterable[Sequence[Any]]) -> list[Stored]:
+        """Rows as they are written."""
+        if self.plain:
+            return list(map(tuple, rows))
+        write = [column.write for column in self.columns]
+        return [tuple([one(value) for one, value in zip(write, row, strict=True)]) for row in rows]
 
-    def back(self, row: Stored) -> Row:
-        """A row as it was."""
-        return tuple([column.read(value) for column, value in zip(self.columns, row, strict=True)])
+    def back(self, rows: Iterable[Stored]) -> list[Row]:
+        """Rows as they were."""
+        read = [column.read for column in self.columns]
+        return [tuple([one(value) for one, value in zip(read, row, strict=True)]) for row in rows]
 
     def digest(self, rows: Iterable[Stored]) -> int:
-        """The sum of the rows' digests; the caller takes it modulo DIGESTS.
+        """The sum of the digests of rows as they are written; the caller takes it modulo DIGESTS.
 
         `ascii`, for `repr` follows the Unicode tables of the Python that runs.
         """
@@ -73,6 +86,15 @@ class StoredTable:
             text = salt + ascii(row).encode()
             total += int.from_bytes(blake2b(text, digest_size=DIGEST_BYTES).digest(), "little")
         return total
+
+    def digest_read(self, rows: Iterable[Stored]) -> int:
+        """The same of rows as SQL gives them back."""
+        if all(column.digested is _same for column in self.columns):
+            return self.digest(rows)
+        form = [column.digested for column in self.columns]
+        return self.digest(
+            tuple([one(value) for one, value in zip(form, row, strict=True)]) for row in rows
+        )
 
 
 def sql_names(names: Sequence[str]) -> dict[str, str]:
@@ -98,14 +120,14 @@ def stored_table(collection: ir.Collection, sql_name: str, values: Values) -> St
     columns = tuple(_column(one.type, values) for one in collection.columns)
     column_names = sql_names([one.name for one in collection.columns])
     names = [quoted(name) for name in column_names.values()]
-    keys = [quoted(column_names[one.name]) for one in collection.columns if one.key]
+    keys = [place for place, one in enumerate(collection.columns) if one.key]
     if not keys and not any(isinstance(one.type, ir.Lattice) for one in collection.columns):
-        keys = names
+        keys = list(range(len(names)))
     parts = [
         f"{name} {column.sql_type}".rstrip() for name, column in zip(names, columns, strict=True)
     ]
     if keys:
-        parts.append(f"PRIMARY KEY ({', '.join(keys)})")
+        parts.append(f"PRIMARY KEY ({', '.join(names[place] for place in keys)})")
     matches = " AND ".join(f"{name} IS ?" for name in names)
     table = quoted(sql_name)
     # Without a rowid a table is one tree and not two: fewer pages to write at every commit, and
@@ -117,8 +139,11 @@ def stored_table(collection: ir.Collection, sql_name: str, values: Values) -> St
         f"CREATE TABLE {table} ({', '.join(parts)}){tail}",
         f"SELECT {', '.join(names)} FROM {table}",
         f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})",
+        f"REPLACE INTO {table} VALUES ({', '.join('?' * len(names))})",
         f"DELETE FROM {table} WHERE {matches}",
+        itemgetter(*keys) if keys else None,
         columns,
+        all(column.write is _same for column in columns),
         ascii(collection.name).encode() + b"\0",
     )
 
@@ -130,11 +155,7 @@ def _column(type_: ir.Type, values: Values) -> Column:
     if isinstance(plain, ir.Plain) and plain.name in _PLAIN:
         return _PLAIN[plain.name]
     conform = values.conform(type_)
-    return Column(
-        "TEXT",
-        lambda value: json.dumps(_to_json(value), ensure_ascii=False, separators=(",", ":")),
-        lambda text: conform(_from_json(json.loads(text))),
-    )
+    return Column("TEXT", _json, lambda text: conform(_from_json(json.loads(text))), _same)
 
 
 def _same(value: Any) -> Any:
@@ -145,34 +166,33 @@ def _as_bool(value: int | None) -> bool | None:
     return None if value is None else bool(value)
 
 
-def _as_int(value: bool | None) -> int | None:
-    return None if value is None else int(value)
-
-
 def _zeros_alike(value: float | None) -> float | None:
     """SQLite keeps whole floats as ints, and so no -0.0, which equals 0.0 here anyway."""
     return None if value is None else value + 0.0
 
 
-_TEXT = Column("TEXT", _same, _same)
+_TEXT = Column("TEXT", _same, _same, _same)
 _PLAIN: dict[str, Column] = {
-    "int": Column("INTEGER", _same, _same),
-    "float": Column("REAL", _zeros_alike, _same),
+    "int": Column("INTEGER", _same, _same, _same),
+    "float": Column("REAL", _zeros_alike, _same, _same),
     "str": _TEXT,
     "Address": _TEXT,
-    "bytes": Column("BLOB", _same, _same),
-    "bool": Column("INTEGER", _as_int, _as_bool),
+    "bytes": Column("BLOB", _same, _same, _same),
+    "bool": Column("INTEGER", _same, _as_bool, _as_bool),
 }
 
 
-def _to_json(value: object) -> object:
-    if isinstance(value, tuple):
-        return [_to_json(item) for item in value]
+def _in_json(value: object) -> object:
+    """What JSON has no notation for."""
     if isinstance(value, frozenset):
-        return {"set": [_to_json(item) for item in sorted(value, key=order_key)]}
+        return {"set": sorted(value, key=order_key)}
     if isinstance(value, bytes):
         return {"bytes": value.hex()}
-    return value
+    raise TypeError(f"{value!r} is no value")
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_in_json).encode
+"""Tuples it writes as arrays by itself, in C."""
 
 
 def _from_json(value: object) -> object:
