@@ -67,6 +67,7 @@ class Submitting(Ordering):
 
     reserved = table(number=Max(int), durable=True)     # no number from here on was ever used
     next = table(number=Max(int))
+    base = scratch(number=int)
     settled = table(number=Max(int))                    # all below are accepted, or given up
     outstanding = table(number=Key(int), low=int, command=Any)
     kept = table(command=Key(Any), number=int, low=int, durable=True)
@@ -80,6 +81,8 @@ class Submitting(Ordering):
 
     # --- a start: numbers that were never used, and what was kept
 
+    base(number) <= next(number)
+    base(number) <= reserved(number) & notin(next(_))
     next(number) <+ reserved(number) & notin(next(_))
     outstanding(number, low, command) <+ kept(command, number, low) & notin(next(_))
 
@@ -90,14 +93,14 @@ class Submitting(Ordering):
     ranked(index((standing, command)), standing, command) <= arriving(standing, command)
     counted(count()) <= arriving(_, _)
     outstanding(number + rank, low, command) <= (
-        ranked(rank, _, command) & next(number) & settled(low)
+        ranked(rank, _, command) & base(number) & settled(low)
     )
     kept(command, number + rank, low) <+ (
-        ranked(rank, True, command) & next(number) & settled(low)
+        ranked(rank, True, command) & base(number) & settled(low)
     )
-    next(number + count_) <+ next(number) & counted(count_)
+    next(number + count_) <+ base(number) & counted(count_)
     reserved(number + count_ + BLOCK) <+ (
-        next(number) & counted(count_) & reserved(limit) & (number + count_ > limit)
+        base(number) & counted(count_) & reserved(limit) & (number + count_ > limit)
     )
     kept(command, number, low) <- kept(command, number, low) & notin(keep(command))
 

@@ -149,6 +149,18 @@ def test_messages_per_command_with_a_sequencer(cluster: str, per_command: int) -
     assert run.messages - before == 50 * per_command
 
 
+def test_messages_of_a_batch_with_consensus() -> None:
+    """For a slot: accept, vote and decision for every other replica.  What a tick sends to one node
+    is one message, so 50 submissions are one, and their acceptances, one per tick, are 50."""
+    quiet = started("replicated")
+    quiet.run(SECOND // 4)
+    run = started("replicated")
+    say(run, *(f"{number} " for number in range(50)))
+    run.run(SECOND // 4)
+    assert len(registers(run)[0].split()) == 50
+    assert run.messages - quiet.messages == 1 + 3 * 2 + 50
+
+
 def test_nothing_is_remembered_for_ever() -> None:
     for cluster in ("three", "replicated"):
         run = started(cluster)
