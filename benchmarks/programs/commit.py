@@ -1,7 +1,7 @@
 """Clients of two-phase commit as rules, in the coordinator: each begins a transaction as soon as
 its last one is decided."""
 
-from bloomish import Cluster, Key, _, function, input, output, table, variables
+from bloomish import Cluster, Key, _, function, input, output, scratch, table, variables
 from bloomish.programs.two_phase_commit import Coordinator, Participant
 
 last, number, session, tx = variables("last number session tx")
@@ -21,23 +21,21 @@ class Load(Coordinator):
 
     goal = table(session=Key(int), last=int)
     current = table(tx=Key(str), session=int, number=int)
+    decided = scratch(tx=str, session=int, number=int)
+    next_one = scratch(tx=str, session=int, number=int)
 
     goal(session, last) <+- go(session, _, last)
-    current(name_of(session, number), session, number) <+ go(session, number, _)
-    Coordinator.open(name_of(session, number)) <+ go(session, number, _)
-
-    current(name_of(session, number + 1), session, number + 1) <+ (
-        Coordinator.unanimous(tx) & current(tx, session, number) & goal(session, last)
-        & (number < last)
+    decided(tx, session, number) <= (
+        Coordinator.unanimous(tx) & current(tx, session, number)
     )
-    Coordinator.open(name_of(session, number + 1)) <+ (
-        Coordinator.unanimous(tx) & current(tx, session, number) & goal(session, last)
-        & (number < last)
+    next_one(name_of(session, number), session, number) <= go(session, number, _)
+    next_one(name_of(session, number + 1), session, number + 1) <= (
+        decided(_, session, number) & goal(session, last) & (number < last)
     )
-    current(tx, session, number) <- Coordinator.unanimous(tx) & current(tx, session, number)
-    done(session) <= (
-        Coordinator.unanimous(tx) & current(tx, session, number) & goal(session, number)
-    )
+    Coordinator.open(tx) <+ next_one(tx, _, _)
+    current(tx, session, number) <+ next_one(tx, session, number)
+    current(tx, session, number) <- decided(tx, session, number)
+    done(session) <= decided(_, session, number) & goal(session, number)
 
 
 cluster = Cluster(coordinator=Load, participant=Participant * 3)
