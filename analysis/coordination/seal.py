@@ -146,5 +146,6 @@ def _price(splice: Splice, streams: Sequence[str], gate: tuple[str, ...]) -> Pri
         often = f"per {' and '.join(per)}" if per else "once"
         formula = f"2 * producers * consumers {often}; rows cost what they did"
     only = f"that {', '.join(gate)} alone" if gate else "the answer"
-    stops = f"a producer that does not end, or is down, keeps {only} waiting"
+    who = "producer that does not end, or is down," if channels else "host that does not say so"
+    stops = f"a {who} keeps {only} waiting"
     return Price(float(messages), formula, 0.5 if channels else 0.0, stops)
