@@ -284,6 +284,9 @@ class Log(MultiPaxos):
     # A step is an event: what follows from it is gone after the tick and need not be maintained.
     step(True) <+ learned(_, _)
     step(True) <+ apply(_, _)
+    step(True) <+ due(_, end, end)
+    step(True) <+ imaged(_)
+    step(True) <+ installed(_, _)
     step(True) <= detector.beat(_)
 
     # --- catching up

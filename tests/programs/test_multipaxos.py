@@ -160,6 +160,36 @@ def test_an_acceptor_promises_nothing_to_whom_needs_what_it_has_deleted() -> Non
         assert len(sent) == promises
 
 
+def test_an_image_may_be_cut_in_a_batch() -> None:
+    """Two of four commands are in it; who installs it goes on with the third."""
+    rosters = {"replica": REPLICAS, "client": ("client-0",)}
+    made = compile(Replica)
+    giver, taker = (
+        make_evaluator(made.program, made.externals, node=node, rosters=rosters)
+        for node in REPLICAS[:2]
+    )
+    commands = tuple(("client-0", n, 1, "append", "k", f"{n} ", "") for n in range(4))
+    giver.load({"promised": [((0, ""),)], "vote": [(0, ((0, ""), NO_OP))], "floor": [(7,)],
+                "log": [(7, (4, commands))], "applied": [(20,)], "current": [(7, 20)]})  # fmt: skip
+    giver.tick()
+    giver.insert("detector.beat", [(1,)])
+    for _ in range(2):
+        giver.tick()
+    giver.insert("fetch", [("replica-0", "replica-1", 1)])
+    giver.tick()
+    (image,) = (row for _, wire, row in giver.sends() if wire.endswith("image"))
+    assert image[:2] == ("replica-1", (22, 7, 20))
+    taker.tick()
+    taker.insert("image", [image])
+    taker.insert("entry", [("replica-1", 7, (4, commands))])
+    for replica in (giver, taker):
+        while replica.tick().again:
+            pass
+        assert replica.contents("store") == [("k", "0 1 2 3 ")]
+        assert replica.contents("applied") == [(24,)]
+        assert replica.contents("current") == [(8, 24)]
+
+
 def test_all_faults(fresh_seeds: list[int]) -> None:
     campaign(world("multipaxos")).holds([*range(6), *fresh_seeds])
 
