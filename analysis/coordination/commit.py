@@ -40,6 +40,7 @@ from bloomish.analysis.inference import Inference, infer
 from bloomish.analysis.modes import SEQ
 from bloomish.analysis.result import Point, Report
 from bloomish.analysis.verdict import conclude
+from bloomish.ephemeral import is_volatile
 
 TRANSACTIONS = "bloomish.programs.transactions"
 ORIGIN = "coordination: atomic commit"
@@ -207,6 +208,15 @@ class _Work:
                     return (
                         f"{leg.rule.name} sends a total of what shares a tick, which is no part "
                         "of one transaction"
+                    )
+        for name in self.participants:
+            entries = frozenset(entry.name for entry in self._at(name))
+            effects = Effects(self.system.program(name), entries)
+            for rule in effects.deciding:
+                if is_volatile(rule):
+                    return (
+                        f"{rule.name} goes by the clock or by chance: what it says when it is "
+                        "asked it may not say when it is told"
                     )
         triggered = {leg.rule.name for group in self.groups for leg in group.legs}
         for role in self.given.deployment.roles:

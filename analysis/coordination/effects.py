@@ -72,6 +72,15 @@ class Effects:
             and self.reads(rule, self.passing)
         )
 
+    @cached_property
+    def deciding(self) -> tuple[ir.Rule, ...]:
+        """The effects of all entries, and the views on their way."""
+        return tuple(
+            rule
+            for rule in self.program.rules
+            if rule in self.changing or (rule.head in self.slices and rule.op == "<=")
+        )
+
     def by_entry(self, entry: str) -> tuple[ir.Rule, ...]:
         """The effect of one entry's messages."""
         mine = Effects(self.program, frozenset({entry})).passing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from bloomish.analysis import check
 from bloomish.analysis.coordinate import coordinate
 from bloomish.pretty_file import deployment_text
+from bloomish.runtime.cluster import launch
 from bloomish.runtime.sim.explore.space import Limits, explore
 from bloomish.runtime.sim.random_runs import SAFETY
 from bloomish.runtime.sim.rates import draw, parse_rates
@@ -158,3 +160,38 @@ def test_the_register_by_commit() -> None:
         assert not run.violations and not run.set_aside
         held = [run.rows(f"replica-{n}", "register") for n in range(3)]
         assert held[0] == held[1] == held[2] != []
+
+
+def test_what_goes_by_the_clock_is_refused() -> None:
+    """A vote that may not hold when the decision comes is no vote."""
+    made = coordinate(f"{BANKS}:by_the_clock")
+    assert made.after.status == 1
+    assert any("clock" in refusal.why for refusal in made.plan.refusals)
+
+
+def test_on_processes(tmp_path: Path) -> None:
+    """Money moves between processes, one of which is killed now and then, and none is lost."""
+
+    async def session() -> None:
+        target = f"{BANKS}:two_channels --coordinate"
+        async with (
+            launch(target, data=tmp_path, restart="on-failure") as cluster,
+            cluster.connect("teller-0") as teller,
+        ):
+            outcomes = teller.watch("commit.outcome")
+            for number in range(30):
+                row = (number, f"bank-{number % 2}", "alice", f"bank-{1 - number % 2}", "bob", 7)
+                await teller.insert("transfer", [row])
+                if number in (9, 19):
+                    cluster.kill(f"bank-{number // 10}")
+            ends = dict(await outcomes.take(30))
+            assert len(ends) == 30
+            assert sum(ends.values()) == 28  # of 15 sevens at either bank there are 14 in a hundred
+            held = []
+            for bank in ("bank-0", "bank-1"):
+                async with cluster.connect(bank) as node:
+                    held += [amount for _, amount in await node.contents("balance")]
+            assert sum(held) == 400
+            assert min(held) == 2
+
+    asyncio.run(asyncio.wait_for(session(), 60))

@@ -1,8 +1,8 @@
 """Transfers between banks, as people write them, and none coordinates."""
 
 from bloomish import (
-    Address, Cluster, Key, Program, _, channel, const, each, here, input, invariant, notin, output,
-    scratch, table, variables,
+    Address, Cluster, Key, Program, _, channel, const, each, here, input, invariant, notin, now,
+    output, scratch, table, variables,
 )
 
 (
@@ -241,3 +241,22 @@ class Forwarding(Money, Opened):
 
 
 forwarding = Cluster(bank=Forwarding * 2)
+
+
+# ------------------------------------------------------- open in the morning: a vote by the clock
+
+
+class Morning(Money, Opened):
+    balance = table(account=Key(str), amount=int)
+
+    balance <= OPENING
+    balance(account, old - amount) <+- (
+        Money.debit(_, _, account, amount) & balance(account, old) & (old >= amount)
+        & (now() % 86_400.0 < 43_200.0)
+    )
+    balance(account, old + amount) <+- (
+        Money.credit(_, _, account, amount) & balance(account, old)
+    )
+
+
+by_the_clock = Cluster(bank=Morning * 2, teller=Teller)
