@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable
 
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import __main__ as figures
+from benchmarks import durable, etcd
 from benchmarks.row import Row, at_least, at_most, beside
 
 
@@ -66,3 +68,15 @@ def test_a_group_that_fails_loses_no_other_figures(monkeypatch: pytest.MonkeyPat
 def test_every_group_says_what_it_measures() -> None:
     """`python -m benchmarks` takes any module of the folder that has a `run`."""
     assert all(name.isidentifier() for name in figures.groups())
+
+
+def test_where_etcd_is_not_installed_its_rows_are_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(etcd, "there", lambda: False)
+    (row,) = asyncio.run(durable._beside_etcd(0.0))
+    assert row.note == "skipped: etcd is not installed (apt-get install etcd-server)"
+
+
+def test_the_fields_of_a_protocol_buffer() -> None:
+    message = etcd.text(1, etcd.varint(3 << 3) + etcd.varint(300)) + etcd.varint(2 << 3) + b"\x05"
+    fields = etcd.numbers(message)
+    assert fields[2] == 5 and etcd.numbers(bytes(fields[1])) == {3: 300}  # type: ignore[arg-type]
