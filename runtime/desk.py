@@ -211,14 +211,15 @@ class Desk:
 
     # -- what ticks bring
 
-    def ticked(self, tick: Tick, aside: Sequence[SetAside]) -> None:
-        """After a tick's commit: hand out its rows, answer the inserts that it took."""
-        for name, view in self._mixed.items():
-            for row in tick.removed.get(name, ()):
-                view.pop(row, None)
-            view.update(dict.fromkeys(tick.added.get(name, ())))
-        if self._watchers:
-            self._hand_out(tick)
+    def ticked(self, ticks: Sequence[Tick], aside: Sequence[SetAside]) -> None:
+        """After a commit: hand out the rows of its ticks, answer the inserts that they took."""
+        for tick in ticks:
+            for name, view in self._mixed.items():
+                for row in tick.removed.get(name, ()):
+                    view.pop(row, None)
+                view.update(dict.fromkeys(tick.added.get(name, ())))
+            if self._watchers:
+                self._hand_out(tick)
         if self._waiting:
             answered, self._waiting = self._waiting, []
             for insert in answered:

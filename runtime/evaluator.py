@@ -49,6 +49,18 @@ class Tick:
     rows_out: int = 0
 
 
+@dataclass(slots=True)
+class Series(Tick):
+    """Several ticks in a row, as one: `number` and `again` are the last one's, `durable` is
+    what all of them did together, and rows are counted over all.
+
+    `shown`: in order, those ticks that have events, or added or removed rows.
+    """
+
+    count: int = 1
+    shown: list[Tick] = field(default_factory=list)
+
+
 class TickFailed(Exception):
     """A tick that could not be taken; the node and its arrivals are as before it.
 
@@ -121,6 +133,15 @@ class Evaluator(Protocol):
 
     def tick(self, now: float = 0.0) -> Tick:
         """Take what has arrived, run the rules.  Raises TickFailed and changes nothing then."""
+
+    def series(self, now: float, limit: int, patience: float) -> Series:
+        """A tick, and for as long as each wants another up to `limit` ticks, begun within
+        `patience` seconds.
+
+        It ends sooner after a tick that sends to this very node, or that sends what must not
+        share a frame with another tick's rows, and before one that fails.  Raises TickFailed
+        if the first one fails, and changes nothing then.
+        """
 
     def probe(self, now: float, arrivals: Sequence[Arrival]) -> TickFailed | None:
         """Would a tick with exactly these arrivals fail?  Changes nothing."""

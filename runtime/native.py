@@ -12,7 +12,15 @@ from typing import Any
 
 from bloomish import _engine, ir
 from bloomish.externals import Externals
-from bloomish.runtime.evaluator import Arrival, Received, Row, RowRefused, Tick, TickFailed
+from bloomish.runtime.evaluator import (
+    Arrival,
+    Received,
+    Row,
+    RowRefused,
+    Series,
+    Tick,
+    TickFailed,
+)
 from bloomish.runtime.plan import ARRIVING, plan
 from bloomish.runtime.plan_expressions import Externs
 from bloomish.runtime.reference_expr import Expressions, Moment, keyed
@@ -77,6 +85,7 @@ class NativeEvaluator:
     insert_file: Callable[[str, str, str], int]
     receive: Callable[[bytes], Received]
     tick: Callable[..., Tick]
+    series: Callable[[float, int, float], Series]
     probe: Callable[[float, Sequence[Arrival]], TickFailed | None]
     arrivals: Callable[[], list[Arrival]]
     set_arrivals: Callable[[Sequence[Arrival]], None]
@@ -123,12 +132,14 @@ class NativeEvaluator:
             hooks.conform,
             hooks.odd_frame,
             Tick,
+            Series,
             Received,
             hooks.failed,
         )
         for method in (
-            "insert", "insert_file", "receive", "tick", "probe", "arrivals", "set_arrivals",
-            "frames", "sends", "resend", "contents", "count", "fingerprint", "snapshot",
+            "insert", "insert_file", "receive", "tick", "series", "probe", "arrivals",
+            "set_arrivals", "frames", "sends", "resend", "contents", "count", "fingerprint",
+            "snapshot",
         ):  # fmt: skip
             setattr(self, method, getattr(self._engine, method))
 

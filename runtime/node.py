@@ -2,8 +2,9 @@
 
 Whatever has arrived when a tick starts is in it.  A frame that is all that is
 ready in a turn of the loop ticks at once, which is what makes an echo quick;
-else the tick waits for the turn's end and takes everything that came.  Between
-ticks the loop has its turn.  Nothing is polled: a node with nothing to do
+else the tick waits for the turn's end and takes everything that came.  Ticks
+that only want the next one follow each other for a moment, with one commit for
+all of them; then the loop has its turn.  Nothing is polled: a node with nothing to do
 sleeps in the selector.
 """
 
@@ -25,14 +26,28 @@ from bloomish.runtime.counters import Complaints, Counters
 from bloomish.runtime.desk import Desk
 from bloomish.runtime.directory import Directory, Place
 from bloomish.runtime.door import Inbound
-from bloomish.runtime.evaluator import FRAME_MAXIMUM, Evaluator, Refusal, Row, Tick, TickFailed
+from bloomish.runtime.evaluator import (
+    FRAME_MAXIMUM,
+    Evaluator,
+    Refusal,
+    Row,
+    Series,
+    Tick,
+    TickFailed,
+)
 from bloomish.runtime.framing import Malformed, count_rows, plain_rows
+from bloomish.runtime.series import alone
 from bloomish.runtime.setaside import SetAside, Shelf, Stuck, rescue
 from bloomish.runtime.store import Store, StoreFault
 from bloomish.runtime.timers import FIRST, LAST, Periodic, Resend
 from bloomish.runtime.tls import Credentials
 from bloomish.runtime.transport import Transport
 from bloomish.values import Values
+
+IN_A_ROW = 256
+"""So many ticks may share a commit and a turn of the loop, where each only wants the next."""
+PATIENCE = 0.002
+"""For so long, in seconds, before arrivals and other connections have their turn."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,7 @@ class Node:
         self._incarnation = settings.incarnation
         self._store = store
         self._trace = trace
+        self._in_a_row = IN_A_ROW if trace is None else 1  # a trace has every tick
         self._on_stop = on_stop
         self._begun = False
         self._loop_ready: Sequence[object] = (None,)
@@ -203,36 +219,34 @@ class Node:
         now = time.time()
         aside: Sequence[SetAside] = ()
         try:
-            tick = self.evaluator.tick(now)
+            done = self.evaluator.series(now, self._in_a_row, PATIENCE)
         except TickFailed as failure:
-            tick, aside = self._rescue(failure, now)
+            done, aside = self._rescue(failure, now)
         if self._store is not None:
-            self._store.commit(tick)
-        # From here on the tick is a fact: sends, outputs and answers may leave.
-        self.tick_number = tick.number
+            self._store.commit(done)
+        # From here on the ticks are facts: sends, outputs and answers may leave.
+        self.tick_number = done.number
         counters = self.counters
-        counters.ticks += 1
-        counters.rows_in += tick.rows_in
-        if tick.rows_out:
-            counters.rows_out += tick.rows_out
+        counters.ticks += done.count
+        counters.rows_in += done.rows_in
+        if done.rows_out:
+            counters.rows_out += done.rows_out
             self._send(self.evaluator.frames())
             if self._resend is not None:
                 self._resend.sent_something()
         if self._invariants:
-            self._check(tick)
+            for tick in done.shown:
+                self._check(tick)
         if self._trace is not None:
-            self._record(tick, now)
+            self._record(done.shown[0] if done.shown else done, now)
         if self.desk.busy:
-            self.desk.ticked(tick, aside)
-        if tick.again:
+            self.desk.ticked(done.shown, aside)
+        if done.again:
             self.wake()
-        if (
-            tick.rows_out or tick.again or tick.events or tick.added or tick.removed
-            or tick.durable or aside
-        ):  # fmt: skip
+        if done.rows_out or done.again or done.shown or done.durable or aside:
             self._progress = time.monotonic()
 
-    def _rescue(self, failure: TickFailed, now: float) -> tuple[Tick, Sequence[SetAside]]:
+    def _rescue(self, failure: TickFailed, now: float) -> tuple[Series, Sequence[SetAside]]:
         """The tick without the rows that make it fail; these are set aside."""
         saved = rescue(self.evaluator, self.shelf, failure, now, self.tick_number + 1)
         self.counters.ticks_failed += len(saved.failures)
@@ -246,7 +260,7 @@ class Node:
             self.log.warning("%s rows set aside: the whole batch", f"{len(saved.aside):,}")
         for one in saved.aside:
             self._happened("set aside", f"{one.collection}{one.row!r}: {one.reason}")
-        return saved.tick, saved.aside
+        return alone(saved.tick), saved.aside
 
     def _send(self, frames: Sequence[tuple[str, bytes]], resend: bool = False) -> None:
         counters = self.counters

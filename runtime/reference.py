@@ -26,6 +26,7 @@ from bloomish.runtime.evaluator import (
     Received,
     Row,
     RowRefused,
+    Series,
     Tick,
     TickFailed,
 )
@@ -33,6 +34,7 @@ from bloomish.runtime.frames_reference import decode, encode
 from bloomish.runtime.reference_expr import Expressions, Moment, pack
 from bloomish.runtime.reference_rules import RuleEvaluator
 from bloomish.runtime.relation import Conflict, Relation, Schema, difference
+from bloomish.runtime.series import series
 from bloomish.strata import strata
 from bloomish.types import rule_types
 from bloomish.values import Misfit, Values, order_key
@@ -191,6 +193,9 @@ class Reference:
         self._arrivals = {}
         self._send(sends)
         return tick
+
+    def series(self, now: float, limit: int, patience: float) -> Series:
+        return series(self.tick, now, limit, patience)
 
     def probe(self, now: float, arrivals: Sequence[Arrival]) -> TickFailed | None:
         try:

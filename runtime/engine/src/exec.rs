@@ -9,6 +9,7 @@ use crate::env::Env;
 use crate::expr::{self, Expr};
 use crate::lattice::Type;
 use crate::maintain::RULES;
+use crate::plan::RulePlan;
 use crate::relation::Relation;
 use crate::values::{Value, Word, NONE};
 
@@ -86,12 +87,23 @@ pub enum Out {
     Const(Word),
 }
 
+/// An index that a plan reads.
+#[derive(Clone, Debug)]
+pub struct UsedIndex {
+    pub relation: usize,
+    pub slot: usize,
+    pub columns: Box<[u16]>,
+}
+
 /// A join plan.
 #[derive(Clone, Debug, Default)]
 pub struct Steps {
     steps: Vec<Step>,
     /// How the head comes about if the last step is an atom and nothing is computed.
     tail: Option<Box<[Out]>>,
+    pub indexes: Vec<UsedIndex>,
+    /// It reads relations of its own stratum.
+    pub recursive: bool,
 }
 
 impl std::ops::Deref for Steps {
@@ -108,7 +120,20 @@ impl Steps {
             Some(Step::Rows(atom)) => tail_of(atom, head),
             _ => None,
         };
-        Steps { steps, tail }
+        let mut indexes = Vec::new();
+        let mut recursive = false;
+        for step in &steps {
+            let (Step::Rows(atom) | Step::Absent(atom)) = step else {
+                continue;
+            };
+            if let Access::Index(slot) = atom.access {
+                let columns = atom.columns.clone();
+                indexes.push(UsedIndex { relation: atom.relation, slot, columns });
+            }
+            let rows = matches!(step, Step::Rows(_));
+            recursive |= rows && atom.same && atom.access != Access::Delta;
+        }
+        Steps { steps, tail, indexes, recursive }
     }
 }
 
@@ -167,13 +192,12 @@ pub const ALL: u32 = u32::MAX;
 /// Rows that are read before the first of them is used.
 const AHEAD: usize = 64;
 
-pub struct Exec<'a, 'e> {
+/// What is to be run, and for what.
+pub struct Job<'a> {
     pub rule: usize,
-    pub relations: &'a [Relation],
-    pub env: &'a mut Env<'e>,
-    pub steps: &'a [Step],
-    tail: Option<&'a [Out]>,
+    pub steps: &'a Steps,
     pub head: &'a [HeadArg],
+    pub registers: usize,
     pub mode: Mode,
     pub delta: Delta<'a>,
     /// The literal that the run is driven by.
@@ -184,50 +208,87 @@ pub struct Exec<'a, 'e> {
     pub rank: u64,
     /// Stop at the first match and emit nothing.
     pub exists: bool,
-    pub regs: Vec<Word>,
-    pub out: &'a mut Vec<Word>,
-    trail: Vec<u32>,
-    pending: Option<String>,
-    unknown: Vec<u16>,
+    /// Words that stand in registers from one on.
+    pub preset: (usize, &'a [Word]),
 }
 
-impl<'a, 'e> Exec<'a, 'e> {
-    #[allow(clippy::too_many_arguments)]
-    pub fn new(
-        rule: usize,
-        relations: &'a [Relation],
-        env: &'a mut Env<'e>,
-        steps: &'a Steps,
-        head: &'a [HeadArg],
-        regs: Vec<Word>,
-        out: &'a mut Vec<Word>,
-    ) -> Exec<'a, 'e> {
-        Exec {
+impl<'a> Job<'a> {
+    pub fn new(rule: usize, spec: &'a RulePlan, steps: &'a Steps) -> Job<'a> {
+        Job {
             rule,
-            relations,
-            env,
             steps,
-            tail: steps.tail.as_deref(),
-            head,
+            head: &spec.args,
+            registers: spec.registers,
             mode: Mode::Now,
             delta: Delta::None,
             driver: None,
             caps: &[],
             rank: u64::MAX,
             exists: false,
-            regs,
-            out,
-            trail: vec![0; steps.len()],
-            pending: None,
-            unknown: Vec::new(),
+            preset: (0, &[]),
         }
     }
+}
 
-    /// Whether `exists` was asked for and found.
-    pub fn run(&mut self) -> Run<bool> {
-        self.go(0)
-    }
+/// Room that one run leaves to the next.
+#[derive(Default)]
+pub struct Scratch {
+    regs: Vec<Word>,
+    trail: Vec<u32>,
+}
 
+struct Exec<'a, 'e> {
+    job: &'a Job<'a>,
+    relations: &'a [Relation],
+    env: &'a mut Env<'e>,
+    steps: &'a [Step],
+    tail: Option<&'a [Out]>,
+    mode: Mode,
+    driver: Option<u16>,
+    rank: u64,
+    exists: bool,
+    regs: &'a mut [Word],
+    trail: &'a mut [u32],
+    out: &'a mut Vec<Word>,
+    pending: Option<String>,
+    unknown: Vec<u16>,
+}
+
+/// Runs a plan; whether `exists` was asked for and found.
+pub fn run(
+    job: &Job<'_>,
+    relations: &[Relation],
+    env: &mut Env<'_>,
+    scratch: &mut Scratch,
+    out: &mut Vec<Word>,
+) -> Run<bool> {
+    let Scratch { regs, trail } = scratch;
+    regs.clear();
+    regs.resize(job.registers, NONE);
+    let (start, words) = job.preset;
+    regs[start..start + words.len()].copy_from_slice(words);
+    trail.clear();
+    trail.resize(job.steps.len(), 0);
+    let mut exec = Exec {
+        job,
+        relations,
+        env,
+        steps: job.steps,
+        tail: job.steps.tail.as_deref(),
+        mode: job.mode,
+        driver: job.driver,
+        rank: job.rank,
+        exists: job.exists,
+        regs,
+        trail,
+        out,
+        pending: None,
+        unknown: Vec::new(),
+    };
+    exec.go(0)
+}
+
+impl<'a> Exec<'a, '_> {
     #[inline(always)]
     fn operand(&self, operand: Operand) -> Word {
         match operand {
@@ -252,7 +313,7 @@ impl<'a, 'e> Exec<'a, 'e> {
             }
             Step::Test { test, uses } => {
                 if !self.poisoned(uses) {
-                    match test.truth(&self.regs, self.env) {
+                    match test.truth(self.regs, self.env) {
                         Ok(true) => {}
                         Ok(false) => return Ok(false),
                         Err(message) => return self.postpone(at, message, []),
@@ -262,7 +323,7 @@ impl<'a, 'e> Exec<'a, 'e> {
             }
             Step::Same { reg, value, type_, uses } => {
                 if !self.poisoned(uses) {
-                    match value.eval(&self.regs, self.env) {
+                    match value.eval(self.regs, self.env) {
                         Ok(word) => {
                             let word = self.shaped(word, type_.as_ref());
                             if word != self.regs[usize::from(*reg)] {
@@ -278,7 +339,7 @@ impl<'a, 'e> Exec<'a, 'e> {
                 if self.poisoned(uses) {
                     return self.poison(at, [*reg]);
                 }
-                match value.eval(&self.regs, self.env) {
+                match value.eval(self.regs, self.env) {
                     Ok(word) => {
                         self.regs[usize::from(*reg)] = self.shaped(word, type_.as_ref());
                         self.go(at + 1)
@@ -406,12 +467,12 @@ impl<'a, 'e> Exec<'a, 'e> {
 
     fn rows(&mut self, at: usize, atom: &'a Atom) -> Run<bool> {
         let relation = &self.relations[atom.relation];
-        let cap = self.caps.get(at).copied().unwrap_or(ALL);
+        let cap = self.job.caps.get(at).copied().unwrap_or(ALL);
         if self.poisoned_atom(atom) {
             return self.rows_of_unknown(at, atom, relation, cap);
         }
         match atom.access {
-            Access::Delta => match self.delta {
+            Access::Delta => match self.job.delta {
                 Delta::Ids(ids) => {
                     for &id in ids {
                         if self.take(at, atom, relation.row(id), id)? {
@@ -545,7 +606,7 @@ impl<'a, 'e> Exec<'a, 'e> {
         equal: &[(u16, Word)],
     ) -> Run<bool> {
         let regs = binds.iter().map(|bind| bind.1);
-        let word = match source.eval(&self.regs, self.env) {
+        let word = match source.eval(self.regs, self.env) {
             Ok(word) => word,
             Err(message) => return self.postpone(at, message, regs),
         };
@@ -602,16 +663,16 @@ impl<'a, 'e> Exec<'a, 'e> {
             return Ok(true);
         }
         let start = self.out.len();
-        for arg in self.head {
+        for arg in self.job.head {
             // a bottom makes no row before its column is asked whether it fits
             let value = match &arg.value {
                 Expr::Conform(type_, misfit, inner) if arg.known => {
-                    match inner.eval(&self.regs, self.env) {
+                    match inner.eval(self.regs, self.env) {
                         Ok(word) if word != NONE => self.env.conform(word, type_, *misfit),
                         other => other,
                     }
                 }
-                value => value.eval(&self.regs, self.env),
+                value => value.eval(self.regs, self.env),
             };
             match value {
                 Ok(NONE) if arg.known => {
@@ -634,7 +695,7 @@ impl<'a, 'e> Exec<'a, 'e> {
             return Ok(false);
         }
         let mut rows: Vec<(u16, usize, Vec<Word>)> = Vec::new();
-        for (step, &id) in self.steps[..at].iter().zip(&self.trail) {
+        for (step, &id) in self.steps[..at].iter().zip(&*self.trail) {
             if let Step::Rows(atom) = step {
                 let row = self.relations[atom.relation].row(id).to_vec();
                 rows.push((atom.literal, atom.relation, row));
@@ -643,7 +704,7 @@ impl<'a, 'e> Exec<'a, 'e> {
         rows.sort_by_key(|row| row.0);
         rows.dedup_by_key(|row| row.0);
         Err(Box::new(Fail {
-            origins: vec![RULES + self.rule as u32],
+            origins: vec![RULES + self.job.rule as u32],
             rows: rows.into_iter().map(|(_, rel, row)| (rel, row)).collect(),
             message,
         }))

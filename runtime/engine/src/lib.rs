@@ -3,9 +3,11 @@
 //! It knows nothing of syntax or analysis.  Read in this order: `values` and
 //! `interner` (what a value is), `relation` with `table` and `index` (where rows
 //! are), `exec` and `expr` (how one join plan runs), `maintain` and `aggregate`
-//! (how a stratum follows those below it), `tick` (what a tick is), then `wire`,
+//! (how a stratum follows those below it), `agenda` (which strata a tick has to look
+//! at), `tick` (what a tick is), then `wire`,
 //! `snapshot` and `node`, the Python class.
 
+mod agenda;
 mod aggregate;
 mod env;
 mod exec;

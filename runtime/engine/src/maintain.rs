@@ -18,12 +18,13 @@
 //! A lattice view computes the keys that lost something anew; a recursive one
 //! is rebuilt.
 
+use crate::agenda::{Agenda, Work};
 use crate::env::Env;
-use crate::exec::{Access, Delta, Exec, Fail, Mode, Run, Step, Steps, ALL};
+use crate::exec::{self, Access, Delta, Fail, Job, Mode, Run, Step, Steps, ALL};
 use crate::lattice::Lattice;
 use crate::plan::{DeltaPlan, Kind, Plan, RulePlan, StratumPlan};
 use crate::relation::Relation;
-use crate::values::{hash_words, same_words, Word, NONE};
+use crate::values::{hash_words, same_words, Word};
 
 /// Words of derived rows that are gathered before they go into their relation.
 const BATCH: usize = 1 << 13;
@@ -48,9 +49,8 @@ pub struct Fixpoint<'a, 'e> {
     pub first: bool,
     /// The number of the round, ever growing.
     pub round: u64,
-    /// Per relation of the stratum: rows from `lo` to `hi` are this round's delta.
-    pub lo: Vec<u32>,
-    pub hi: Vec<u32>,
+    pub agenda: &'a Agenda,
+    pub work: &'a mut Work,
 }
 
 /// What drives a run.
@@ -63,8 +63,6 @@ pub enum Source<'s> {
 /// Which rows of its own stratum a run sees.
 #[derive(Clone, Copy, PartialEq)]
 enum Caps {
-    /// All.
-    Open,
     /// Those before the first round.
     Before,
     /// Left of this literal those before the round, right of it those at its start.
@@ -74,10 +72,30 @@ enum Caps {
 impl Fixpoint<'_, '_> {
     pub fn strata(&mut self) -> Run<()> {
         let plan = self.plan;
-        for stratum in &plan.strata {
+        let mut from = 0;
+        while let Some(place) = self.due(from) {
+            let stratum = &plan.strata[place];
             self.stratum(stratum)?;
+            for &relation in &stratum.relations {
+                self.note(relation);
+            }
+            from = place + 1;
         }
         Ok(())
+    }
+
+    fn due(&self, from: usize) -> Option<usize> {
+        match self.first {
+            true => (from < self.plan.strata.len()).then_some(from),
+            false => self.work.next_stratum(from),
+        }
+    }
+
+    /// Puts those who follow a relation on the agenda if it changed.
+    pub fn note(&mut self, relation: usize) {
+        if self.relations[relation].touched() {
+            self.work.change(self.agenda, relation);
+        }
     }
 
     fn stratum(&mut self, stratum: &StratumPlan) -> Run<()> {
@@ -103,12 +121,12 @@ impl Fixpoint<'_, '_> {
                 }
             }
         }
-        if lost && !rebuild {
+        if lost && !rebuild && !self.renew(stratum) {
             self.lose(stratum)?;
         }
         for &relation in &stratum.relations {
-            self.lo[relation] = self.relations[relation].start();
-            self.hi[relation] = self.relations[relation].len();
+            self.work.lo[relation] = self.relations[relation].start();
+            self.work.hi[relation] = self.relations[relation].len();
         }
         self.round += 1;
         for &rule in rules {
@@ -175,13 +193,21 @@ impl Fixpoint<'_, '_> {
         spec.reads.iter().all(|&read| Some(read) == but || !self.relations[read].is_empty())
     }
 
+    /// As `has_all`, of what is or was there.
+    fn had_all(&self, spec: &RulePlan) -> bool {
+        spec.reads.iter().all(|&read| {
+            let relation = &self.relations[read];
+            !relation.is_empty() || !relation.removed_so_far().is_empty()
+        })
+    }
+
     /// One semi-naive round; whether there was anything to do.
     fn round_of(&mut self, stratum: &StratumPlan) -> Run<bool> {
         let plan = self.plan;
         let mut any = false;
         for &relation in &stratum.relations {
-            self.hi[relation] = self.relations[relation].len();
-            any |= self.lo[relation] < self.hi[relation];
+            self.work.hi[relation] = self.relations[relation].len();
+            any |= self.work.lo[relation] < self.work.hi[relation];
         }
         if !any {
             return Ok(false);
@@ -190,7 +216,9 @@ impl Fixpoint<'_, '_> {
         for &rule in &stratum.rules {
             let spec = &plan.rules[rule];
             let news = |delta: &&DeltaPlan| {
-                delta.same && !delta.negated && self.lo[delta.relation] < self.hi[delta.relation]
+                delta.same
+                    && !delta.negated
+                    && self.work.lo[delta.relation] < self.work.hi[delta.relation]
             };
             if spec.aggregate.is_some() {
                 if spec.deltas.iter().any(|delta| news(&delta)) {
@@ -200,40 +228,39 @@ impl Fixpoint<'_, '_> {
             }
             let deltas: Vec<&DeltaPlan> = spec.deltas.iter().filter(news).collect();
             for delta in deltas {
-                let source = Source::Range(self.lo[delta.relation], self.hi[delta.relation]);
+                let source =
+                    Source::Range(self.work.lo[delta.relation], self.work.hi[delta.relation]);
                 let caps = Caps::Around(delta.literal);
                 self.derive(rule, &delta.steps, Some(delta.literal), source, caps)?;
             }
         }
         for &relation in &stratum.relations {
-            self.lo[relation] = self.hi[relation];
+            self.work.lo[relation] = self.work.hi[relation];
         }
         Ok(true)
     }
 
-    fn prepare(&mut self, steps: &[Step]) {
-        for step in steps {
-            if let Step::Rows(atom) | Step::Absent(atom) = step {
-                if let Access::Index(slot) = atom.access {
-                    self.relations[atom.relation].ensure_index(slot, &atom.columns);
-                }
-            }
+    fn prepare(&mut self, steps: &Steps) {
+        for index in &steps.indexes {
+            self.relations[index.relation].ensure_index(index.slot, &index.columns);
         }
     }
 
     /// Per step the ids that it may see; None where some step can see nothing.
-    fn caps(&self, steps: &[Step], caps: Caps) -> Option<Vec<u32>> {
-        if caps == Caps::Open {
+    fn caps(&self, steps: &Steps, caps: Caps) -> Option<Vec<u32>> {
+        if !steps.recursive {
             return Some(Vec::new());
         }
         let mut bounds = Vec::with_capacity(steps.len());
-        for step in steps {
+        for step in steps.iter() {
             let mut bound = ALL;
             if let Step::Rows(atom) = step {
                 if atom.same && atom.access != Access::Delta {
                     bound = match caps {
-                        Caps::Around(literal) if atom.literal > literal => self.hi[atom.relation],
-                        _ => self.lo[atom.relation],
+                        Caps::Around(literal) if atom.literal > literal => {
+                            self.work.hi[atom.relation]
+                        }
+                        _ => self.work.lo[atom.relation],
                     };
                     if bound == 0 {
                         return None;
@@ -243,6 +270,10 @@ impl Fixpoint<'_, '_> {
             bounds.push(bound);
         }
         Some(bounds)
+    }
+
+    fn exec(&mut self, job: &Job<'_>, out: &mut Vec<Word>) -> Run<bool> {
+        exec::run(job, self.relations, &mut self.env, &mut self.work.scratch, out)
     }
 
     /// Runs a plan and puts what it derives into the rule's head.
@@ -258,41 +289,40 @@ impl Fixpoint<'_, '_> {
             return Ok(());
         };
         self.prepare(steps);
-        let spec = &self.plan.rules[rule];
-        let mut buffer = Vec::new();
-        let mut regs = vec![NONE; spec.registers];
-        let chunks: Box<dyn Iterator<Item = Delta<'_>>> = match source {
-            Source::All => Box::new(std::iter::once(Delta::None)),
-            Source::Ids(ids) => Box::new(ids.chunks(CHUNK as usize).map(Delta::Ids)),
-            Source::Range(from, to) => Box::new(
-                (from..to)
-                    .step_by(CHUNK as usize)
-                    .map(move |at| Delta::Range(at, to.min(at.saturating_add(CHUNK)))),
-            ),
-        };
-        for delta in chunks {
-            let mut exec = Exec::new(
-                rule,
-                self.relations,
-                &mut self.env,
-                steps,
-                &spec.args,
-                regs,
-                &mut buffer,
-            );
-            exec.delta = delta;
-            exec.driver = driver;
-            exec.caps = &caps;
-            exec.run()?;
-            regs = exec.regs;
-            if buffer.len() > BATCH {
-                self.flush(rule, &mut buffer)?;
+        let plan = self.plan;
+        let mut buffer = self.work.buffer();
+        let mut job = Job { driver, caps: &caps, ..Job::new(rule, &plan.rules[rule], steps) };
+        match source {
+            Source::All => {
+                self.exec(&job, &mut buffer)?;
+            }
+            Source::Ids(ids) => {
+                for chunk in ids.chunks(CHUNK as usize) {
+                    job.delta = Delta::Ids(chunk);
+                    self.exec(&job, &mut buffer)?;
+                    if buffer.len() > BATCH {
+                        self.flush(rule, &mut buffer)?;
+                    }
+                }
+            }
+            Source::Range(mut from, to) => {
+                while from < to {
+                    let next = to.min(from.saturating_add(CHUNK));
+                    job.delta = Delta::Range(from, next);
+                    from = next;
+                    self.exec(&job, &mut buffer)?;
+                    if buffer.len() > BATCH {
+                        self.flush(rule, &mut buffer)?;
+                    }
+                }
             }
         }
-        self.flush(rule, &mut buffer)
+        self.flush(rule, &mut buffer)?;
+        self.work.give_back(buffer);
+        Ok(())
     }
 
-    /// Collects what a plan derives.
+    /// Collects what a plan derives; what it gives is best given back (`Work::give_back`).
     pub fn collect(
         &mut self,
         rule: usize,
@@ -303,20 +333,15 @@ impl Fixpoint<'_, '_> {
         preset: (usize, &[Word]),
     ) -> Run<Vec<Word>> {
         self.prepare(steps);
-        let spec = &self.plan.rules[rule];
-        let mut buffer = Vec::new();
-        let mut regs = vec![NONE; spec.registers];
-        regs[preset.0..preset.0 + preset.1.len()].copy_from_slice(preset.1);
-        let mut exec =
-            Exec::new(rule, self.relations, &mut self.env, steps, &spec.args, regs, &mut buffer);
-        exec.delta = match source {
+        let plan = self.plan;
+        let mut buffer = self.work.buffer();
+        let delta = match source {
             Source::All => Delta::None,
             Source::Ids(ids) => Delta::Ids(ids),
             Source::Range(from, to) => Delta::Range(from, to),
         };
-        exec.driver = driver;
-        exec.mode = mode;
-        exec.run()?;
+        let job = Job { driver, mode, delta, preset, ..Job::new(rule, &plan.rules[rule], steps) };
+        self.exec(&job, &mut buffer)?;
         Ok(buffer)
     }
 
@@ -365,7 +390,7 @@ impl Fixpoint<'_, '_> {
                 }
                 std::hint::black_box(seen);
                 for row in rows.chunks_exact(arity) {
-                    self.put_from(head, row, RULES + rule as u32, self.hi[head])?;
+                    self.put_from(head, row, RULES + rule as u32, self.work.hi[head])?;
                 }
             }
         }
@@ -521,6 +546,26 @@ impl Fixpoint<'_, '_> {
             })
     }
 
+    /// A view each of whose derivations has a row that came: whatever was there leaves, and
+    /// what is derived all the same is found again.
+    fn renew(&mut self, stratum: &StratumPlan) -> bool {
+        let [head] = stratum.relations[..] else {
+            return false;
+        };
+        let plan = self.plan;
+        let renewed = |&rule: &usize| {
+            let rule = &plan.rules[rule];
+            !rule.each_tick && rule.reads.iter().any(|&read| self.relations[read].is_new())
+        };
+        let all = !stratum.recursive
+            && plan.relations[head].kind == Kind::View
+            && stratum.rules.iter().all(renewed);
+        if all {
+            self.relations[head].remove_all();
+        }
+        all
+    }
+
     fn lose(&mut self, stratum: &StratumPlan) -> Run<()> {
         let plan = self.plan;
         let mut suspects: Vec<(usize, u32)> = Vec::new();
@@ -530,7 +575,7 @@ impl Fixpoint<'_, '_> {
                 continue;
             }
             for delta in &spec.deltas {
-                if self.loss(delta) {
+                if !self.relations[spec.head].is_empty() && self.loss(delta) && self.had_all(spec) {
                     let relation = &self.relations[delta.relation];
                     let ids: Vec<u32> = if delta.negated {
                         relation.added().collect()
@@ -594,6 +639,7 @@ impl Fixpoint<'_, '_> {
             };
             suspects.extend(found.map(|id| (head, id)));
         }
+        self.work.give_back(rows);
         Ok(())
     }
 
@@ -614,22 +660,13 @@ impl Fixpoint<'_, '_> {
             let Some(bound) = spec.bound.as_ref().filter(|_| spec.head == head) else {
                 continue;
             };
+            if !self.has_all(spec, None) {
+                continue;
+            }
             self.prepare(&bound.steps);
-            let mut regs = vec![NONE; spec.registers];
-            regs[bound.register..bound.register + bound.width].copy_from_slice(&row[..bound.width]);
-            let mut out = Vec::new();
-            let mut exec = Exec::new(
-                rule,
-                self.relations,
-                &mut self.env,
-                &bound.steps,
-                &spec.args,
-                regs,
-                &mut out,
-            );
-            exec.exists = true;
-            exec.rank = rank;
-            if exec.run()? {
+            let preset = (bound.register, &row[..bound.width]);
+            let job = Job { preset, rank, exists: true, ..Job::new(rule, spec, &bound.steps) };
+            if self.exec(&job, &mut Vec::new())? {
                 return Ok(true);
             }
         }
@@ -646,6 +683,9 @@ impl Fixpoint<'_, '_> {
                 continue;
             }
             let lattice = !spec.merges.is_empty();
+            if spec.kind == Kind::View && !lattice && !stratum.recursive {
+                continue; // each was asked for any derivation before it left
+            }
             for id in self.relations[head].removed_so_far().to_vec() {
                 let row = self.relations[head].row(id).to_vec();
                 if lattice {
@@ -673,6 +713,7 @@ impl Fixpoint<'_, '_> {
             let mut rows =
                 self.collect(rule, &bound.steps, None, Source::All, Mode::Now, preset)?;
             self.flush(rule, &mut rows)?;
+            self.work.give_back(rows);
         }
         Ok(())
     }

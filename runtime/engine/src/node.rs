@@ -9,7 +9,7 @@ use crate::interner::Interner;
 use crate::plan::read_plan;
 use crate::python::{from_python, quick, row_to_python, to_python};
 use crate::snapshot::Snapshot;
-use crate::tick::{fault, Engine, Outcome};
+use crate::tick::{fault, Engine, Outcome, Shown};
 use crate::values::Word;
 use crate::wire::{self, Frames, Reader};
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::cmp::Ordering;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A snapshot as Python holds it, with the node whose values it needs.
 #[pyclass(frozen)]
@@ -36,6 +37,7 @@ pub struct Node {
     odd_frame: Py<PyAny>,
     /// Classes of `bloomish.runtime.evaluator`.
     tick_class: Py<PyAny>,
+    series_class: Py<PyAny>,
     received_class: Py<PyAny>,
     /// `failed(rule, rows, message) -> TickFailed`.
     failed: Py<PyAny>,
@@ -59,44 +61,37 @@ impl Node {
         PyList::new(py, list)
     }
 
-    fn named<'py>(
-        &self,
-        py: Python<'py>,
-        named: &[(String, Vec<Vec<Word>>)],
-    ) -> PyResult<Bound<'py, PyDict>> {
+    /// Rows by the names of their outputs.
+    fn shown<'py>(&self, py: Python<'py>, shown: &Shown) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
-        for (name, rows) in named {
-            dict.set_item(name, self.rows_out(py, rows)?)?;
+        for (output, rows) in shown {
+            dict.set_item(&self.engine.plan.outputs[*output].name, self.rows_out(py, rows)?)?;
         }
         Ok(dict)
     }
 
-    fn show<'py>(&self, py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyAny>> {
-        let class = self.tick_class.bind(py);
-        let quiet = outcome.events.is_empty()
-            && outcome.added.is_empty()
-            && outcome.removed.is_empty()
-            && outcome.durable.is_empty();
-        let durable = PyDict::new(py);
-        for (name, removed, added) in &outcome.durable {
-            let pair = (self.rows_out(py, removed)?, self.rows_out(py, added)?);
-            durable.set_item(name, pair)?;
+    /// What became of the durable tables since this was last asked.
+    fn durable<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (table, removed, added) in self.engine.take_durable() {
+            let pair = (self.rows_out(py, &removed)?, self.rows_out(py, &added)?);
+            dict.set_item(&self.engine.plan.tables[table].name, pair)?;
         }
-        let (events, added, removed) = if quiet {
-            (PyDict::new(py), PyDict::new(py), PyDict::new(py))
-        } else {
-            (
-                self.named(py, &outcome.events)?,
-                self.named(py, &outcome.added)?,
-                self.named(py, &outcome.removed)?,
-            )
-        };
-        class.call1((
+        Ok(dict)
+    }
+
+    fn show<'py>(
+        &self,
+        py: Python<'py>,
+        outcome: &Outcome,
+        durable: Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.tick_class.bind(py).call1((
             outcome.number,
             outcome.again,
-            events,
-            added,
-            removed,
+            self.shown(py, &outcome.events)?,
+            self.shown(py, &outcome.added)?,
+            self.shown(py, &outcome.removed)?,
             durable,
             outcome.rows_in,
             outcome.rows_out,
@@ -288,6 +283,7 @@ impl Node {
         conform: Py<PyAny>,
         odd_frame: Py<PyAny>,
         tick_class: Py<PyAny>,
+        series_class: Py<PyAny>,
         received_class: Py<PyAny>,
         failed: Py<PyAny>,
     ) -> PyResult<Node> {
@@ -305,6 +301,7 @@ impl Node {
             conform,
             odd_frame,
             tick_class,
+            series_class,
             received_class,
             failed,
             wires,
@@ -379,7 +376,44 @@ impl Node {
     #[pyo3(signature = (now = 0.0))]
     fn tick<'py>(&mut self, py: Python<'py>, now: f64) -> PyResult<Bound<'py, PyAny>> {
         match self.engine.tick(py, now) {
-            Ok(outcome) => self.show(py, &outcome),
+            Ok(outcome) => {
+                let durable = self.durable(py)?;
+                self.show(py, &outcome, durable)
+            }
+            Err(fail) => Err(PyErr::from_value(self.failure(py, &fail)?)),
+        }
+    }
+
+    #[pyo3(signature = (now, limit, patience))]
+    fn series<'py>(
+        &mut self,
+        py: Python<'py>,
+        now: f64,
+        limit: usize,
+        patience: f64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let patience = Duration::try_from_secs_f64(patience).unwrap_or_default();
+        match self.engine.run(py, now, limit, patience) {
+            Ok(series) => {
+                let mut shown = Vec::with_capacity(series.shown.len());
+                for outcome in &series.shown {
+                    shown.push(self.show(py, outcome, PyDict::new(py))?);
+                }
+                let durable = self.durable(py)?;
+                let none = || PyDict::new(py);
+                self.series_class.bind(py).call1((
+                    self.engine.number,
+                    series.again,
+                    none(),
+                    none(),
+                    none(),
+                    durable,
+                    series.rows_in,
+                    series.rows_out,
+                    series.ticks,
+                    shown,
+                ))
+            }
             Err(fail) => Err(PyErr::from_value(self.failure(py, &fail)?)),
         }
     }

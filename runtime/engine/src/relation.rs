@@ -26,7 +26,7 @@ const DEAD: u8 = 2;
 /// Left and came back within the tick: no change to anyone.
 const BACK: u8 = 4;
 
-const COMPACT_FLOOR: usize = 512;
+const COMPACT_FLOOR: usize = 64;
 /// Room for so many removals is kept for the next tick.
 const KEPT_ROOM: usize = 1024;
 
@@ -45,6 +45,8 @@ pub struct Relation {
     table: Table,
     indexes: Vec<Option<Index>>,
     live: usize,
+    /// Of those, how many came in this tick.
+    came: usize,
     dead: usize,
     /// Rows from this id on came in this tick.
     start: u32,
@@ -68,6 +70,7 @@ impl Relation {
             table: Table::default(),
             indexes: vec![None; indexes],
             live: 0,
+            came: 0,
             dead: 0,
             start: 0,
             removed: Vec::new(),
@@ -106,6 +109,11 @@ impl Relation {
 
     pub fn is_empty(&self) -> bool {
         self.live == 0
+    }
+
+    /// Whether it is as `clear` leaves it.
+    pub fn is_clear(&self) -> bool {
+        self.state.is_empty()
     }
 
     pub fn start(&self) -> u32 {
@@ -166,6 +174,11 @@ impl Relation {
     /// Whether the tick has changed anything so far.
     pub fn touched(&self) -> bool {
         self.len() > self.start || !self.removed.is_empty()
+    }
+
+    /// Whether none of its rows was there at the tick's start.
+    pub fn is_new(&self) -> bool {
+        self.live == self.came && self.backs.is_empty()
     }
 
     /// Ids that came in this tick and are news to others.
@@ -268,6 +281,7 @@ impl Relation {
             self.origin.push(0);
         }
         self.live += 1;
+        self.came += 1;
         for index in self.indexes.iter_mut().flatten() {
             index.link(&self.data, self.arity, id);
         }
@@ -281,6 +295,7 @@ impl Relation {
             self.state[id as usize] |= GONE;
             self.removed.push(id);
         } else {
+            self.came -= 1;
             self.drop_row(id);
         }
     }
@@ -372,6 +387,7 @@ impl Relation {
             self.compact();
         }
         self.start = self.len();
+        self.came = 0;
     }
 
     /// The tick failed: everything is as at its start.
@@ -396,6 +412,7 @@ impl Relation {
             self.live += 1;
         }
         self.backs.clear();
+        self.came = 0;
     }
 
     /// Every live row leaves (a maintained relation that is computed anew).
@@ -425,7 +442,13 @@ impl Relation {
         self.indexes.iter_mut().flatten().for_each(Index::clear);
         self.removed.clear();
         self.backs.clear();
-        (self.live, self.dead, self.start) = (0, 0, 0);
+        (self.live, self.came, self.dead, self.start) = (0, 0, 0, 0);
+    }
+
+    /// An empty set of rows of this width, in the room of whatever this was.
+    pub fn recast(&mut self, arity: usize) {
+        self.clear();
+        (self.arity, self.key) = (arity, arity);
     }
 
     fn compact(&mut self) {

@@ -89,6 +89,7 @@ impl Engine {
         self.number = snapshot.number;
         self.round = snapshot.round;
         self.loaded = snapshot.loaded;
+        self.find_lapsing();
     }
 
     /// Takes over the state of an equally made engine, whose values are in `from`.
@@ -117,6 +118,15 @@ impl Engine {
         self.number = snapshot.number;
         self.round = snapshot.round;
         self.loaded = snapshot.loaded;
+        self.find_lapsing();
+    }
+
+    fn find_lapsing(&mut self) {
+        let relations = self.plan.relations.iter().zip(&self.relations).enumerate();
+        self.lapsing = relations
+            .filter(|(_, (spec, relation))| spec.ephemeral && !relation.is_clear())
+            .map(|(place, _)| place)
+            .collect();
     }
 
     pub fn mark_snapshots(&mut self) {

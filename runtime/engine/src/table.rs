@@ -25,7 +25,7 @@ impl Table {
     }
 
     pub fn clear(&mut self) {
-        if self.len * 16 < self.slots.len() && self.slots.len() > 1024 {
+        if self.len * 16 < self.slots.len() && self.slots.len() > 256 {
             self.slots = Vec::new();
         } else {
             self.slots.fill(EMPTY);

@@ -1,6 +1,7 @@
 //! One tick: what arrives and what was staged, the rules to their fixpoint, and
 //! what the next tick starts with.  A tick that fails leaves no trace.
 
+use crate::agenda::{Agenda, Work};
 use crate::env::{Env, Externals};
 use crate::exec::{Fail, Run};
 use crate::interner::Interner;
@@ -12,12 +13,24 @@ use crate::snapshot::Snapshot;
 use crate::values::Word;
 use pyo3::prelude::*;
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 /// Rows of one relation to take out and to put in at the next tick's start.
 #[derive(Clone, Default, Debug, PartialEq)]
 pub struct Change {
     pub out: Vec<Word>,
     pub new: Vec<Word>,
+}
+
+impl Change {
+    fn is_empty(&self) -> bool {
+        self.out.is_empty() && self.new.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.out.clear();
+        self.new.clear();
+    }
 }
 
 /// All that a node holds between ticks, and the plan it runs.
@@ -42,36 +55,104 @@ pub struct Engine {
     pub loaded: bool,
     /// Per relation room for an ephemeral one's rows while a tick is tried.
     spares: Vec<Relation>,
+    /// Ephemeral relations with rows of the last tick.
+    pub lapsing: Vec<usize>,
+    agenda: Arc<Agenda>,
+    work: Work,
+    /// What the tick under way decides about the next, taken over only if it succeeds.
+    next: Next,
+    /// Per table plan, of durable ones.
+    nets: Vec<Option<Net>>,
+    /// Per send plan whether rows of several ticks may share a frame: they are a mere set.
+    mixing: Vec<bool>,
     /// Per relation its last copy for a snapshot.
     pub frozen: Vec<Option<Arc<Relation>>>,
     /// Whose values a sweep must keep.
     pub snapshots: Vec<Weak<Snapshot>>,
-    lo: Vec<u32>,
-    hi: Vec<u32>,
 }
 
-/// Rows by the name of their collection.
-pub type Named = Vec<(String, Vec<Vec<Word>>)>;
+/// Rows by the output plan of their collection.
+pub type Shown = Vec<(usize, Rows)>;
 
 #[derive(Default)]
 pub struct Outcome {
     pub number: i64,
     pub again: bool,
-    pub events: Named,
-    pub added: Named,
-    pub removed: Named,
-    /// Per durable table the rows (removed, added).
-    pub durable: Vec<(String, Rows, Rows)>,
+    pub events: Shown,
+    pub added: Shown,
+    pub removed: Shown,
     pub rows_in: usize,
     pub rows_out: usize,
 }
 
-/// What the end of a tick decides, taken over only if all of it succeeds.
+impl Outcome {
+    /// Whether it has rows for those who watch.
+    pub fn is_shown(&self) -> bool {
+        !(self.events.is_empty() && self.added.is_empty() && self.removed.is_empty())
+    }
+}
+
+/// What became of a durable table in the ticks since it was last asked.
+struct Net {
+    removed: Relation,
+    added: Relation,
+}
+
+impl Net {
+    fn take_out(&mut self, row: &[Word]) {
+        match self.added.find(row) {
+            Some(id) => self.added.remove(id),
+            None => drop(self.removed.insert(row, 0)),
+        }
+    }
+
+    fn put_in(&mut self, row: &[Word]) {
+        match self.removed.find(row) {
+            Some(id) => self.removed.remove(id),
+            None => drop(self.added.insert(row, 0)),
+        }
+    }
+}
+
+/// How a run of ticks ended.
+#[derive(Default)]
+pub struct Series {
+    pub ticks: usize,
+    pub again: bool,
+    /// Ticks with rows for those who watch.
+    pub shown: Vec<Outcome>,
+    pub rows_in: usize,
+    pub rows_out: usize,
+}
+
+/// What a tick starts with besides what arrives, as the fields of [`Engine`]; and what leaves.
+#[derive(Default)]
 struct Next {
     pending: Vec<Change>,
     contested: Vec<Vec<Word>>,
     staged: Vec<(Vec<Word>, Change)>,
     leaving: Vec<Vec<Word>>,
+}
+
+impl Next {
+    fn new(plan: &Plan) -> Next {
+        Next {
+            pending: vec![Change::default(); plan.tables.len()],
+            contested: vec![Vec::new(); plan.tables.len()],
+            staged: vec![Default::default(); plan.staged.len()],
+            leaving: vec![Vec::new(); plan.sends.len()],
+        }
+    }
+
+    fn clear(&mut self) {
+        self.pending.iter_mut().for_each(Change::clear);
+        self.contested.iter_mut().for_each(Vec::clear);
+        for (events, view) in &mut self.staged {
+            events.clear();
+            view.clear();
+        }
+        self.leaving.iter_mut().for_each(Vec::clear);
+    }
 }
 
 impl Engine {
@@ -94,6 +175,17 @@ impl Engine {
             })
             .collect();
         let count = relations.len();
+        let nets = plan.tables.iter().map(|table| {
+            let arity = plan.relations[table.relation].arity;
+            let rows = || Relation::new(arity, arity, false, false, 0);
+            table.durable.then(|| Net { removed: rows(), added: rows() })
+        });
+        let mixing = plan.sends.iter().map(|send| {
+            let channel = &plan.relations[send.channel];
+            channel.key == channel.arity
+        });
+        let (nets, mixing) = (nets.collect(), mixing.collect());
+        let (agenda, work, next) = (Agenda::new(&plan), Work::new(&plan), Next::new(&plan));
         Engine {
             arrivals: vec![Vec::new(); plan.arrivals.len()],
             pending: vec![Change::default(); plan.tables.len()],
@@ -108,43 +200,151 @@ impl Engine {
             round: 0,
             loaded: false,
             spares: relations.clone(),
+            lapsing: Vec::new(),
+            agenda: Arc::new(agenda),
+            work,
+            next,
+            nets,
+            mixing,
             frozen: vec![None; count],
             snapshots: Vec::new(),
             relations,
-            lo: vec![0; count],
-            hi: vec![0; count],
         }
     }
 
     /// Takes what has arrived and runs the rules.
     pub fn tick(&mut self, py: Python<'_>, now: f64) -> Run<Outcome> {
-        let arrivals: Vec<Vec<Word>> = self.arrivals.iter_mut().map(std::mem::take).collect();
-        match self.attempt(py, now, &arrivals) {
-            Ok((mut outcome, next)) => {
-                for (place, mut rows) in arrivals.into_iter().enumerate() {
-                    rows.clear();
-                    if rows.capacity() <= 1 << 16 {
-                        self.arrivals[place] = rows;
-                    }
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        let result = self.attempt(py, now, &arrivals);
+        if result.is_ok() {
+            for rows in &mut arrivals {
+                match rows.capacity() <= 1 << 16 {
+                    true => rows.clear(),
+                    false => *rows = Vec::new(),
                 }
-                outcome.rows_out = self.queue_up(&next.leaving);
-                self.pending = next.pending;
-                self.contested = next.contested;
-                self.staged = next.staged;
+            }
+        }
+        self.arrivals = arrivals;
+        match result {
+            Ok((mut outcome, marks)) => {
+                outcome.rows_out = self.queue_up();
+                std::mem::swap(&mut self.pending, &mut self.next.pending);
+                self.note_durable(&marks);
+                std::mem::swap(&mut self.contested, &mut self.next.contested);
+                std::mem::swap(&mut self.staged, &mut self.next.staged);
                 self.number += 1;
-                for (relation, spare) in self.relations.iter_mut().zip(&mut self.spares) {
-                    relation.commit();
-                    spare.clear();
+                for place in self.lapsing.drain(..) {
+                    self.spares[place].clear();
+                }
+                for &place in &self.work.changed {
+                    self.relations[place].commit();
+                    if self.plan.relations[place].ephemeral && !self.relations[place].is_clear() {
+                        self.lapsing.push(place);
+                    }
                 }
                 self.sweep();
                 Ok(outcome)
             }
             Err(fail) => {
-                self.arrivals = arrivals;
                 self.undo();
                 Err(fail)
             }
         }
+    }
+
+    /// Ticks in a row, at most `limit` and for about `patience`, for as long as each wants
+    /// another: not beyond one that sends to this node or sends rows that a later tick's
+    /// must not meet in one frame, and not into one that fails (but the first).
+    pub fn run(
+        &mut self,
+        py: Python<'_>,
+        now: f64,
+        limit: usize,
+        patience: Duration,
+    ) -> Run<Series> {
+        let begun = Instant::now();
+        let mut series = Series::default();
+        loop {
+            let outcome = match self.tick(py, now) {
+                Ok(outcome) => outcome,
+                Err(_) if series.ticks > 0 => return Ok(series),
+                Err(fail) => return Err(fail),
+            };
+            series.ticks += 1;
+            series.again = outcome.again;
+            series.rows_in += outcome.rows_in;
+            series.rows_out += outcome.rows_out;
+            let sealed = outcome.rows_out > 0 && !self.may_mix();
+            if outcome.is_shown() {
+                series.shown.push(outcome);
+            }
+            if !series.again || sealed || series.ticks >= limit || begun.elapsed() >= patience {
+                return Ok(series);
+            }
+        }
+    }
+
+    /// Whether what the last tick sent may share a frame with what the next one sends.
+    fn may_mix(&self) -> bool {
+        self.next.leaving.iter().zip(&self.plan.sends).zip(&self.mixing).all(
+            |((rows, send), mixing)| {
+                let arity = self.plan.relations[send.channel].arity;
+                let mut peers = rows.iter().step_by(arity.max(1));
+                rows.is_empty() || *mixing && peers.all(|&peer| peer != self.here)
+            },
+        )
+    }
+
+    /// Works what the tick did to durable tables into what is told of them: rows from the
+    /// last tick's commit to this one's.
+    fn note_durable(&mut self, marks: &[Mark]) {
+        for (place, net) in self.nets.iter_mut().enumerate() {
+            let (Some(net), table) = (net, &self.plan.tables[place]) else {
+                continue;
+            };
+            let change = &self.pending[place];
+            let changed = self.work.has_changed(table.relation);
+            if !changed && change.is_empty() {
+                continue;
+            }
+            let relation = &self.relations[table.relation];
+            let mark = marks.iter().find(|mark| mark.0 == place);
+            let (rows, removals) = mark.map_or((relation.start(), 0), |mark| (mark.1, mark.2));
+            let out = relation.removed_so_far()[removals..].iter().copied();
+            // A row that was put in at the start and merged into another since is gone, too.
+            let merged = (relation.start()..rows).filter(|&id| !relation.alive(id));
+            out.chain(merged).for_each(|id| net.take_out(relation.row(id)));
+            let new = (rows..relation.len()).filter(|&id| relation.alive(id));
+            new.for_each(|id| net.put_in(relation.row(id)));
+            let arity = relation.arity.max(1);
+            change.out.chunks_exact(arity).for_each(|row| net.take_out(row));
+            change.new.chunks_exact(arity).for_each(|row| net.put_in(row));
+        }
+    }
+
+    /// Per durable table plan the rows (removed, added) since this was last asked.
+    pub fn take_durable(&mut self) -> Vec<(usize, Rows, Rows)> {
+        let mut found = Vec::new();
+        for (place, net) in self.nets.iter_mut().enumerate() {
+            let Some(net) = net else {
+                continue;
+            };
+            if net.removed.is_clear() && net.added.is_clear() {
+                continue;
+            }
+            let sorted = |relation: &Relation| {
+                let mut rows: Rows = relation.rows().map(<[Word]>::to_vec).collect();
+                rows.sort_unstable_by(|a, b| self.interner.cmp_rows(a, b));
+                rows
+            };
+            let (removed, added) = (sorted(&net.removed), sorted(&net.added));
+            net.removed.clear();
+            net.added.clear();
+            if !removed.is_empty() || !added.is_empty() {
+                found.push((place, removed, added));
+            }
+        }
+        found
     }
 
     /// Would a tick with these arrivals fail?
@@ -171,16 +371,20 @@ impl Engine {
         py: Python<'_>,
         now: f64,
         arrivals: &[Vec<Word>],
-    ) -> Run<(Outcome, Next)> {
+    ) -> Run<(Outcome, Vec<Mark>)> {
         let plan = Arc::clone(&self.plan);
+        let agenda = Arc::clone(&self.agenda);
         let externals = Arc::clone(&self.externals);
-        let relations = self.relations.iter_mut().zip(&mut self.spares);
-        for (spec, (relation, spare)) in plan.relations.iter().zip(relations) {
-            if spec.tracked {
+        self.work.begin(&agenda);
+        self.next.clear();
+        for &place in &self.lapsing {
+            let relation = &mut self.relations[place];
+            if plan.relations[place].tracked {
                 relation.remove_all();
-            } else if spec.ephemeral {
+                self.work.change(&agenda, place);
+            } else {
                 // What the last tick saw comes back if this one fails.
-                std::mem::swap(relation, spare);
+                std::mem::swap(relation, &mut self.spares[place]);
             }
         }
         let number = self.number + 1;
@@ -197,20 +401,21 @@ impl Engine {
             },
             first: number == 1,
             round: self.round,
-            lo: std::mem::take(&mut self.lo),
-            hi: std::mem::take(&mut self.hi),
+            agenda: &agenda,
+            work: &mut self.work,
         };
         let mut outcome = Outcome { number, ..Outcome::default() };
+        let next = &mut self.next;
         let result = run.start(&self.pending, &self.staged, arrivals, self.loaded).and_then(
             |(rows_in, marks)| {
                 outcome.rows_in = rows_in;
                 run.strata()?;
-                run.next(&self.contested, &self.staged, &marks, &mut outcome)
+                run.next(&self.contested, &self.staged, next, &mut outcome)?;
+                Ok(marks)
             },
         );
         self.round = run.round;
-        (self.lo, self.hi) = (run.lo, run.hi);
-        Ok((outcome, result?))
+        result.map(|marks| (outcome, marks))
     }
 
     /// A lattice value from outside in the one form that its column holds.
@@ -222,9 +427,12 @@ impl Engine {
     }
 
     /// Queues what leaves; how many different rows that are.
-    fn queue_up(&mut self, leaving: &[Vec<Word>]) -> usize {
+    fn queue_up(&mut self) -> usize {
         let mut count = 0;
-        for (rows, queue) in leaving.iter().zip(&mut self.queue) {
+        for (rows, queue) in self.next.leaving.iter().zip(&mut self.queue) {
+            if rows.is_empty() {
+                continue;
+            }
             queue.reserve(rows.len() / queue.arity.max(1));
             for row in rows.chunks_exact(queue.arity.max(1)) {
                 count += 1;
@@ -264,6 +472,10 @@ impl Engine {
         for rows in self.arrivals.iter().chain(&self.contested) {
             self.interner.mark(rows);
         }
+        for net in self.nets.iter().flatten() {
+            self.interner.mark(net.removed.words());
+            self.interner.mark(net.added.words());
+        }
         for change in &self.pending {
             self.interner.mark(&change.out);
             self.interner.mark(&change.new);
@@ -278,8 +490,9 @@ impl Engine {
     }
 }
 
-/// Where a durable table's rows stood when the rules began: (rows, removals so far).
-type Mark = (u32, usize);
+/// Where the rows of a table that something was staged for stood when the rules began:
+/// (table plan, rows, removals so far).
+type Mark = (usize, u32, usize);
 
 impl Fixpoint<'_, '_> {
     fn start(
@@ -291,30 +504,36 @@ impl Fixpoint<'_, '_> {
     ) -> Run<(usize, Vec<Mark>)> {
         let plan = self.plan;
         let mut marks = Vec::new();
-        for (table, change) in plan.tables.iter().zip(pending) {
-            self.apply(table.relation, change, TABLE)?;
-            let relation = &self.relations[table.relation];
-            marks.push((relation.len(), relation.removed_so_far().len()));
+        for (place, change) in pending.iter().enumerate().filter(|(_, change)| !change.is_empty()) {
+            let table = plan.tables[place].relation;
+            self.apply(table, change, TABLE)?;
+            let relation = &self.relations[table];
+            marks.push((place, relation.len(), relation.removed_so_far().len()));
+            self.note(table);
         }
         for facts in &plan.facts {
             self.facts(facts, loaded)?;
+            self.note(facts.relation);
         }
         let mut rows_in = 0;
         for (spec, rows) in plan.arrivals.iter().zip(arrivals) {
             if !rows.is_empty() {
                 rows_in += self.arrive(spec.relation, rows)?;
+                self.note(spec.relation);
             }
         }
         for (spec, (events, view)) in plan.staged.iter().zip(staged) {
-            if let Some((_, base)) = spec.events {
-                let change = Change { out: Vec::new(), new: events.clone() };
-                self.apply(base, &change, STAGED)?;
+            if let (Some((_, base)), false) = (spec.events, events.is_empty()) {
+                self.put_all(base, events, STAGED)?;
+                self.note(base);
             }
-            if let Some((_, base)) = spec.view {
+            if let (Some((_, base)), false) = (spec.view, view.is_empty()) {
                 self.apply(base, view, STAGED)?;
+                self.note(base);
             }
         }
-        for (spec, place) in plan.relations.iter().zip(0..) {
+        for &place in &self.work.changed {
+            let spec = &plan.relations[place];
             if spec.kind == Kind::Base && (spec.tracked || !spec.ephemeral) {
                 self.relations[place].settle();
             }
@@ -329,7 +548,11 @@ impl Fixpoint<'_, '_> {
                 self.relations[head].remove(id);
             }
         }
-        for row in change.new.chunks_exact(arity) {
+        self.put_all(head, &change.new, origin)
+    }
+
+    fn put_all(&mut self, head: usize, rows: &[Word], origin: u32) -> Run<()> {
+        for row in rows.chunks_exact(self.plan.relations[head].arity.max(1)) {
             self.put(head, row, origin)?;
         }
         Ok(())
@@ -399,37 +622,26 @@ impl Fixpoint<'_, '_> {
         &mut self,
         contested: &[Vec<Word>],
         staged: &[(Vec<Word>, Change)],
-        marks: &[Mark],
+        next: &mut Next,
         outcome: &mut Outcome,
-    ) -> Run<Next> {
+    ) -> Run<()> {
         let plan = self.plan;
-        let mut next = Next {
-            pending: Vec::with_capacity(plan.tables.len()),
-            contested: Vec::with_capacity(plan.tables.len()),
-            staged: Vec::with_capacity(plan.staged.len()),
-            leaving: Vec::with_capacity(plan.sends.len()),
-        };
-        for (table, contested) in plan.tables.iter().zip(contested) {
-            let (change, keys) = self.stage_table(table, contested)?;
-            outcome.again |= !change.out.is_empty() || !change.new.is_empty();
-            next.pending.push(change);
-            next.contested.push(keys);
-        }
-        for (place, _) in staged.iter().enumerate() {
-            let stage = self.stage_rows(place, outcome)?;
-            next.staged.push(stage);
-        }
-        for place in 0..plan.sends.len() {
-            let rows = self.leaving(place)?;
-            next.leaving.push(rows);
-        }
-        self.outputs(outcome);
-        for ((table, mark), change) in plan.tables.iter().zip(marks).zip(&next.pending) {
-            if table.durable {
-                self.durable(table, *mark, change, outcome);
+        for (place, contested) in contested.iter().enumerate() {
+            if !contested.is_empty() || self.work.is_table_due(place) {
+                let (change, keys) = self.stage_table(&plan.tables[place], contested)?;
+                outcome.again |= !change.is_empty();
+                next.pending[place] = change;
+                next.contested[place] = keys;
             }
         }
-        Ok(next)
+        for place in 0..staged.len() {
+            self.stage_rows(place, outcome, &mut next.staged[place])?;
+        }
+        for place in 0..plan.sends.len() {
+            self.leaving(place, &mut next.leaving[place])?;
+        }
+        self.outputs(outcome);
+        Ok(())
     }
 
     /// (what is there - deleted - replaced) + replacing + inserted, where it differs
@@ -448,7 +660,9 @@ impl Fixpoint<'_, '_> {
         }
         let spec = &self.plan.relations[table.relation];
         let (arity, width) = (spec.arity.max(1), spec.key);
-        let mut touched = Relation::new(width, width, false, false, 0);
+        let none = Relation::new(0, 0, false, false, 0);
+        let mut touched = std::mem::replace(&mut self.work.keys, none);
+        touched.recast(width);
         for key in contested.chunks_exact(width.max(1)) {
             let _ = touched.insert(&key[..width], 0);
         }
@@ -488,6 +702,7 @@ impl Fixpoint<'_, '_> {
             }
         }
         debug_assert!(change.out.len() % arity == 0);
+        self.work.keys = touched;
         Ok((change, keys))
     }
 
@@ -579,10 +794,17 @@ impl Fixpoint<'_, '_> {
     }
 
     /// `<+` rows of a collection without memory, for the next tick.
-    fn stage_rows(&mut self, place: usize, outcome: &mut Outcome) -> Run<(Vec<Word>, Change)> {
+    fn stage_rows(
+        &mut self,
+        place: usize,
+        outcome: &mut Outcome,
+        (events, view): &mut (Vec<Word>, Change),
+    ) -> Run<()> {
         let spec = &self.plan.staged[place];
-        let mut events = Vec::new();
-        let mut view = Change::default();
+        let mut sources = [spec.events, spec.view].into_iter().flatten();
+        if !sources.any(|(source, _)| self.work.has_changed(source)) {
+            return Ok(());
+        }
         let bases: Vec<usize> =
             [spec.events, spec.view].into_iter().flatten().map(|(_, base)| base).collect();
         let had = |relations: &[Relation], row: &[Word]| {
@@ -608,8 +830,7 @@ impl Fixpoint<'_, '_> {
                 outcome.again |= !had(self.relations, relation.row(id));
             }
         }
-        self.check_staged(place, &events, &view)?;
-        Ok((events, view))
+        self.check_staged(place, events, view)
     }
 
     /// Rows staged for one key must agree.
@@ -638,21 +859,20 @@ impl Fixpoint<'_, '_> {
     }
 
     /// The rows of a channel that leave at this tick.
-    fn leaving(&mut self, place: usize) -> Run<Vec<Word>> {
+    fn leaving(&mut self, place: usize, rows: &mut Vec<Word>) -> Run<()> {
         let spec = &self.plan.sends[place];
-        let mut rows = Vec::new();
         if let Some(events) = spec.events {
             for row in self.relations[events].rows() {
                 rows.extend_from_slice(row);
             }
         }
         let Some(standing) = spec.standing else {
-            return Ok(rows);
+            return Ok(());
         };
         let relation = &self.relations[standing];
         let new: Vec<u32> = relation.added().collect();
         if new.is_empty() {
-            return Ok(rows);
+            return Ok(());
         }
         let both = !rows.is_empty();
         for id in new {
@@ -665,9 +885,9 @@ impl Fixpoint<'_, '_> {
         }
         let head = &self.plan.relations[spec.channel];
         if both && !head.merges.is_empty() {
-            return self.merge_leaving(spec.channel, &rows);
+            *rows = self.merge_leaving(spec.channel, rows)?;
         }
-        Ok(rows)
+        Ok(())
     }
 
     /// Lattice values of equal key sent in one tick are merged before they leave.
@@ -686,83 +906,30 @@ impl Fixpoint<'_, '_> {
     }
 
     fn outputs(&mut self, outcome: &mut Outcome) {
-        for output in &self.plan.outputs {
+        for (place, output) in self.plan.outputs.iter().enumerate() {
             if let Some(events) = output.events {
                 let rows = self.relations[events].rows().map(<[Word]>::to_vec).collect();
-                self.show(&output.name, rows, &mut outcome.events);
+                self.show(place, rows, &mut outcome.events);
             }
             if let Some(view) = output.view {
                 let relation = &self.relations[view];
                 let added = relation.added().map(|id| relation.row(id).to_vec()).collect();
                 let removed = relation.removed().map(|id| relation.row(id).to_vec()).collect();
-                self.show(&output.name, added, &mut outcome.added);
-                self.show(&output.name, removed, &mut outcome.removed);
+                self.show(place, added, &mut outcome.added);
+                self.show(place, removed, &mut outcome.removed);
             }
         }
     }
 
-    fn show(&self, name: &str, mut rows: Vec<Vec<Word>>, shown: &mut Named) {
+    fn show(&self, output: usize, mut rows: Rows, shown: &mut Shown) {
         if !rows.is_empty() {
             rows.sort_unstable_by(|a, b| self.env.interner.cmp_rows(a, b));
-            shown.push((name.to_string(), rows));
-        }
-    }
-
-    /// Rows (removed, added) from the last tick's commit to this one's.
-    fn durable(&self, table: &TablePlan, mark: Mark, change: &Change, outcome: &mut Outcome) {
-        let relation = &self.relations[table.relation];
-        let (rows, removals) = mark;
-        let mut removed: Vec<Vec<Word>> = relation.removed_so_far()[removals..]
-            .iter()
-            .map(|&id| relation.row(id).to_vec())
-            .collect();
-        // A row that was put in at the start and merged into another since is gone, too.
-        removed.extend(
-            (relation.start()..rows)
-                .filter(|&id| !relation.alive(id))
-                .map(|id| relation.row(id).to_vec()),
-        );
-        let mut added: Vec<Vec<Word>> = (rows..relation.len())
-            .filter(|&id| relation.alive(id))
-            .map(|id| relation.row(id).to_vec())
-            .collect();
-        if removed.is_empty() && added.is_empty() && change.out.is_empty() && change.new.is_empty()
-        {
-            return;
-        }
-        removed.extend(change.out.chunks_exact(relation.arity.max(1)).map(<[Word]>::to_vec));
-        added.extend(change.new.chunks_exact(relation.arity.max(1)).map(<[Word]>::to_vec));
-        let order = |a: &Vec<Word>, b: &Vec<Word>| self.env.interner.cmp_rows(a, b);
-        removed.sort_unstable_by(order);
-        added.sort_unstable_by(order);
-        let (removed, added) = cancel(removed, added, order);
-        if !removed.is_empty() || !added.is_empty() {
-            outcome.durable.push((table.name.clone(), removed, added));
+            shown.push((output, rows));
         }
     }
 }
 
-type Rows = Vec<Vec<Word>>;
-
-/// Rows in both of two sorted lists are in neither.
-fn cancel(
-    left: Rows,
-    right: Rows,
-    order: impl Fn(&Vec<Word>, &Vec<Word>) -> std::cmp::Ordering,
-) -> (Rows, Rows) {
-    let (mut one, mut two) = (Vec::new(), Vec::new());
-    let mut right = right.into_iter().peekable();
-    for row in left {
-        while let Some(other) = right.next_if(|other| order(other, &row).is_lt()) {
-            two.push(other);
-        }
-        if right.next_if(|other| order(other, &row).is_eq()).is_none() {
-            one.push(row);
-        }
-    }
-    two.extend(right);
-    (one, two)
-}
+pub type Rows = Vec<Vec<Word>>;
 
 /// Who is at fault, as an error names them.
 pub fn fault(plan: &Plan, origins: &[u32]) -> String {
