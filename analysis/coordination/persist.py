@@ -34,15 +34,23 @@ def persistable(inference: Inference, report: Report, point: Point) -> str:
         return "it does not depend on what meets by chance"
     rule = point.rule
     unit = next(u for u in inference.system.units if (u.role, u.rule.name) == (point.role, rule))
-    outside = inference.system.nodes[unit.head]
-    if unit.op != "<=" or outside.persisted or outside.kind == "output":
-        return "what it derives is kept or handed out, and would be taken back"
-    irreversible = [
-        reader
-        for reader in inference.system.readers[unit.head]
-        if reader.op != "<=" or inference.system.nodes[reader.head].persisted
-    ]
-    return f"`{irreversible[0].rule.name}` acts on it for good" if irreversible else ""
+    acting = _acts(inference.system, unit)
+    return f"`{acting.rule.name}` acts for good on what may be taken back" if acting else ""
+
+
+def _acts(system: System, unit: Unit) -> Unit | None:
+    """The first rule from here on that does what cannot be undone, if one does."""
+    queue, seen = [unit], {unit.id}
+    while queue:
+        one = queue.pop(0)
+        head = system.nodes[one.head]
+        if one.op != "<=" or head.persisted or head.kind == "output":
+            return one
+        for reader in system.readers[one.head]:
+            if reader.id not in seen:
+                seen.add(reader.id)
+                queue.append(reader)
+    return None
 
 
 def persisted(
