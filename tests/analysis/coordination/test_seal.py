@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -302,8 +303,69 @@ def test_totals_are_exact_whatever_falls(seed: int) -> None:
     run_word_count(seed)
 
 
+CART = "bloomish.programs.cart:disorderly"
+WISHES = [("s", 1, "milk", 2), ("s", 2, "tea", 1), ("s", 3, "milk", -1), ("t", 1, "tea", 5)]
+RECEIPTS = {("s", "milk", 1), ("s", "tea", 1), ("t", "tea", 5)}
+
+
+class Device:
+    """Says each wish until it is stored; checks out, and says that it is done, again and again."""
+
+    def __init__(self, world: World, node: str, wishes: list[Row], pays: bool) -> None:
+        self.world, self.node, self.wishes, self.pays = world, node, wishes, pays
+        self.patience = random.Random(node)
+        world.at(0, self.go_on)
+
+    def go_on(self) -> None:
+        world, node = self.world, self.node
+        stored = {(row[1], row[2]) for row in world.rows(node, "seal_act.sent")}
+        waiting = [wish for wish in self.wishes if (wish[0], wish[1]) not in stored]
+        if waiting:
+            world.insert(node, "do", [self.patience.choice(waiting)])
+        else:
+            world.insert(node, "seal.end", [("s",), ("t",)])
+        if self.pays:
+            world.insert(node, "pay", [("s", (1, 2, 3)), ("t", (1,))])
+        world.at(world.now + self.patience.randrange(SECOND // 4), self.go_on)
+
+
+def run_cart(seed: int) -> None:
+    """All replicas hand out the same receipts, and the right ones; whoever pays when."""
+    stage = stage_with_seals(CART)
+    planned = draw(replace(FAULTS, crash=0), stage.nodes, SAFETY, seed)
+    world = World(stage, seed, replace(FAULTS, crash=0), planned)
+    for number in range(3):
+        Device(world, f"shopper-{number}", WISHES[number::3], number == seed % 3)
+    world.run(SAFETY)
+    world.heal()
+    world.run(SAFETY + 8 * SECOND)
+    for replica in ("replica-0", "replica-1", "replica-2"):
+        assert set(world.shown(replica, "receipt")) == RECEIPTS
+        assert set(world.rows(replica, "receipt")) == RECEIPTS
+    assert not world.violations and not world.set_aside
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_receipts_are_exact_and_the_same_whatever_falls(seed: int) -> None:
+    run_cart(seed)
+
+
+def test_a_cart_of_two_devices_has_one_receipt(tmp_path: Path) -> None:
+    path = tmp_path / "small_cart.py"
+    path.write_text(
+        "from bloomish import Cluster\n"
+        "from bloomish.programs.cart import DisorderlyCart, Shopper\n"
+        "cluster = Cluster(replica=DisorderlyCart, shopper=Shopper * 2)\n"
+    )
+    space = explored(stage_with_seals(str(path)))
+    assert not space.bounded
+    (outcome,) = outcomes(space)
+    assert ("replica-0", "receipt", (("x", "x", 3),)) in outcome.content
+
+
 @pytest.mark.campaign
 @pytest.mark.timeout(3_600)
-def test_a_thousand_fresh_seeds() -> None:
+@pytest.mark.parametrize("run", [run_word_count, run_cart])
+def test_a_thousand_fresh_seeds(run: Callable[[int], None]) -> None:
     for seed in range(10_000, 11_000):
-        run_word_count(seed)
+        run(seed)
