@@ -10,7 +10,7 @@ RESERVED = "reserved = table(number=Max(int), durable=True)"
 KEPT = "kept = table(command=Key(Any), number=int, low=int, durable=True)"
 SEEN = "seen = table(session=Address, number=int, durable=True)"
 NEXT = """(
-        ranked(rank, _, command) & next(number) & settled(low)
+        ranked(rank, _, command) & base(number) & settled(low)
     )"""
 
 SEQUENCED = [
