@@ -120,7 +120,9 @@ class _End(asyncio.Protocol):
         self.passage.changed()
 
     def data_received(self, data: bytes) -> None:
-        self.passage.beyond(self).transport.write(data)
+        beyond = self.passage.beyond(self).transport
+        if not beyond.is_closing():  # else it is lost, as what is sent to a dead process is
+            beyond.write(data)
 
     def pause_writing(self) -> None:
         self.writable = False
