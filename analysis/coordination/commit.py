@@ -15,7 +15,7 @@ replicas at once, or to none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import networkx as nx
@@ -25,6 +25,7 @@ from bloomish.analysis.coordination.cut import placement
 from bloomish.analysis.coordination.data import Deployed, Inserted, Insertion, Price, Refusal
 from bloomish.analysis.coordination.effects import Effects
 from bloomish.analysis.coordination.legs import Group, Leg, goes_to_several, groups
+from bloomish.analysis.coordination.shard import key_columns
 from bloomish.analysis.coordination.splice import (
     add,
     embed,
@@ -46,7 +47,7 @@ TRANSACTIONS = "bloomish.programs.transactions"
 ORIGIN = "coordination: atomic commit"
 ANY = ir.Plain("Any")
 LOCK = ir.Const("")
-"""One lock for a node: transactions that share a node run one after the other."""
+"""One lock for a node, where its rules cannot be kept apart by a key."""
 
 
 def is_transaction(inference: Inference, report: Report, point: Point) -> bool:
@@ -200,6 +201,30 @@ class _Work:
             for group in groups(role.name, role.program, self.wires)
         ]
         self.refused = self._refused()
+        self.locks = self._locks()
+
+    def _locks(self) -> Mapping[str, int]:
+        """The column by which what comes to a collection is kept apart, by label; nothing where
+        some participant cannot."""
+        found: dict[str, int] = {}
+        for role in self.participants:
+            entries = {entry.name: label_of(entry) for entry in self._at(role)}
+            keys = key_columns(self.system.program(role), entries)
+            for name, label in entries.items():
+                if name not in keys or found.setdefault(label, keys[name]) != keys[name]:
+                    return {}
+        return found
+
+    @property
+    def gate(self) -> tuple[str, ...]:
+        """The names of these columns."""
+        names = {
+            entry.columns[self.locks[label_of(entry)]].name: None
+            for role in self.participants
+            for entry in self._at(role)
+            if self.locks
+        }
+        return tuple(names)
 
     def _refused(self) -> str:
         for group in self.groups:
@@ -274,7 +299,7 @@ class _Work:
     # -------------------------------------------------------------------- submitters
 
     def _submit(self, deployed: Deployed, role: str) -> Deployed:
-        making = _Submissions(self.path)
+        making = _Submissions(self.path, self.locks)
         program = role_of(deployed, role).program
         sent: set[str] = set()
         by_name = {rule.name: rule for rule in program.rules}
@@ -319,8 +344,8 @@ class _Work:
 class _Submissions:
     """Rules by which one role submits: for each trigger its parts, gathered."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, locks: Mapping[str, int]) -> None:
+        self.path, self.locks = path, locks
         self.collections: list[ir.Collection] = []
         self.rules: list[ir.Rule] = []
         self.count = 0
@@ -372,10 +397,11 @@ class _Submissions:
         parts = ir.TupleExpr((self._part(entry, ir.Here(), own),))
         self._rule(f"{self.path}.submit", (tag, parts), (atom,))
 
-    @staticmethod
-    def _part(entry: ir.Collection, to: ir.Expr, row: Sequence[ir.Expr]) -> ir.TupleExpr:
-        label = ir.Const(label_of(entry))
-        return ir.TupleExpr((to, label, ir.TupleExpr(tuple(row)), LOCK))
+    def _part(self, entry: ir.Collection, to: ir.Expr, row: Sequence[ir.Expr]) -> ir.TupleExpr:
+        label = label_of(entry)
+        place = self.locks.get(label, -1) - (entry.kind == "channel")
+        lock = row[place] if label in self.locks else LOCK
+        return ir.TupleExpr((to, ir.Const(label), ir.TupleExpr(tuple(row)), lock))
 
     def _scratch(self, name: str, columns: Sequence[ir.Column]) -> None:
         self.collections.append(ir.Collection(name, "scratch", tuple(columns)))
@@ -429,21 +455,22 @@ def _insertion(given: Deployed, made: Deployed, work: _Work, points: Sequence[Po
     channels = ", ".join(
         dict.fromkeys(work.system.nodes[node].collection.name for _, node in work.entries)
     )
+    apart = f", one at a time for each {' or '.join(work.gate)}" if work.gate else ""
     return Insertion(
         "atomic commit",
         work.keeper,
         tuple(point.id for point in points),
         tuple(dict.fromkeys(point.rule for point in points)),
         tuple(dict.fromkeys(node for _, node in work.entries)),
-        (),
-        f"two-phase commit for {channels}, coordinated by the first node of {work.keeper}",
+        work.gate,
+        f"two-phase commit for {channels}, coordinated by the first node of {work.keeper}{apart}",
         Price(
             4 * nodes + 2,
             "4n + 2 for n nodes: submission and answer; request, vote, decision and "
             "acknowledgement at each",
             2,
             "everything, while the coordinator is down; what a node has a part in, and what "
-            "waits behind that, while the node is down",
+            "waits behind that, while that node is down",
         ),
         tuple(dict.fromkeys(inserted)),
     )

@@ -6,8 +6,9 @@ rules of its effect, and the views they read, are stated once more for what is
 was declined, since a message without an effect may still have an answer.
 
 Parts of one transaction are tried one by one and taken together.  So two of
-them at one node must not overwrite one row, nor must two of them have guards
-that look at more than the row they overwrite: such a transaction is vetoed.
+them at one node must not overwrite one row, nor must two of them that share a
+lock have guards that look at more than the row they overwrite: such a
+transaction is vetoed.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from bloomish.analysis.coordination.effects import Effects, is_certain
 from bloomish.safety import parts
 
 TICKET = ir.TupleOf((ir.Plain("int"), ir.Plain("int")))
-LABEL, ROW = 1, 2
-"""Places in a part: the node comes before them, the key of its lock behind."""
+LABEL, ROW, LOCK = 1, 2, 3
+"""Places in a part; the node comes before them."""
 
 
 @dataclass(slots=True)
@@ -114,14 +115,15 @@ class Voting:
             self._scratch(name, (), "parts whose guards look at more than one row")
             for rule in wide:
                 self._rule(name, _fresh(rule), self._tried(rule, effects))
-            self._clash(name, ())
+            locks = (ir.Field(part, LOCK, ir.Plain("Any")) for part in (PART_VAR, OTHER_VAR))
+            self._clash(name, (), ir.Condition(ir.Binary("==", *locks)))
 
-    def _clash(self, name: str, same: tuple[ir.Var, ...]) -> None:
-        other = ir.Var("other_part")
+    def _clash(self, name: str, same: tuple[ir.Var, ...], *more: ir.Condition) -> None:
         body: tuple[ir.Literal, ...] = (
             ir.Atom(name, (TICKET_VAR, PART_VAR, *same)),
-            ir.Atom(name, (TICKET_VAR, other, *same)),
-            ir.Condition(ir.Binary("!=", PART_VAR, other)),
+            ir.Atom(name, (TICKET_VAR, OTHER_VAR, *same)),
+            ir.Condition(ir.Binary("!=", PART_VAR, OTHER_VAR)),
+            *more,
         )
         self._state("veto", (TICKET_VAR,), body)
 
@@ -165,6 +167,7 @@ class Voting:
 
 
 TICKET_VAR, PART_VAR, ROW_VAR = ir.Var("ticket_"), ir.Var("part_"), ir.Var("row_")
+OTHER_VAR = ir.Var("other_part_")
 ROW_OF_PART = ir.Condition(ir.Binary("==", ROW_VAR, ir.Field(PART_VAR, ROW, ir.Plain("Any"))))
 
 

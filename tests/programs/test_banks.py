@@ -21,6 +21,8 @@ from bloomish.runtime.sim.world import World
 from tests.programs.campaigns import WORLDS
 
 BANKS = WORLDS / "banks.py"
+BY_ACCOUNT = {"two_channels", "two_roles", "patient"}
+"""Where what is for different accounts never meets."""
 VARIANTS = ("two_channels", "two_roles", "one_channel", "each_bank", "answering", "patient")
 FAULTS = parse_rates("default,restart=2,pause=1")
 Transfer = tuple[int, str, str, str, str, int]
@@ -60,6 +62,7 @@ def test_the_flag_is_gone(variant: str, tmp_path: Path) -> None:
     (insertion,) = made.plan.insertions
     assert insertion.mechanism == "atomic commit"
     assert insertion.price.messages == 10
+    assert insertion.gate == (("account",) if variant in BY_ACCOUNT else ())
     assert not made.plan.refusals
     printed = tmp_path / "banks.py"
     printed.write_text(deployment_text(made.deployed.deployment))
