@@ -148,4 +148,5 @@ def _price(splice: Splice, streams: Sequence[str], gate: tuple[str, ...]) -> Pri
     only = f"that {', '.join(gate)} alone" if gate else "the answer"
     who = "producer that does not end, or is down," if channels else "host that does not say so"
     stops = f"a {who} keeps {only} waiting"
-    return Price(float(messages), formula, 0.5 if channels else 0.0, stops)
+    hops = max((splice.hops(node) for node in channels), default=0)
+    return Price(float(messages), formula, hops / 2, stops)

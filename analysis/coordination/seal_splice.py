@@ -437,6 +437,11 @@ class Splice:
         roles = {unit.role for unit in self.places[node].stream.senders}
         return sum(self.size(role) for role in roles)
 
+    def hops(self, node: str) -> int:
+        """How many channels in a row end before a channel has ended."""
+        ends = self.places[node].stream.ends
+        return 1 + max((self.hops(other) for end in ends for other in end.channels), default=0)
+
     def consumers(self, node: str) -> int:
         """How many nodes ask for the rows of a channel."""
         return sum(map(self.size, self.receivers(node)))

@@ -24,8 +24,8 @@ from bloomish import (
 from bloomish.analysis import check
 from bloomish.analysis.checking import analyse
 from bloomish.analysis.coordinate import Coordinated, coordinate, deployed_of
+from bloomish.analysis.coordination.data import Insertion, Price
 from bloomish.analysis.coordination.persist import persistable, persisted
-from bloomish.analysis.report.plan import render
 from bloomish.cluster import CompiledCluster
 from bloomish.elaborate import Compiled
 from bloomish.runtime.sim.explore.outcomes import outcomes
@@ -132,16 +132,17 @@ def test_the_join_is_clean_and_every_schedule_ends_alike(
 
 
 def test_the_plan_of_a_join() -> None:
-    assert render(coordinate(racing.M10)) == (
-        "1. persist at m10: left and right are kept in a table each: both_1 finds whatever came, "
-        "in whatever order\n"
-        "   settles  both_1\n"
-        "   cut at   left, right\n"
-        "   price    0 messages per operation (nothing: what comes is kept), 0 round trips\n"
-        "   stops    nothing\n"
-        "   inserts  2 rules\n"
-        "\n"
-        "m10: needed coordination: 1 before, 0 after\n"
+    (insertion,) = coordinate(racing.M10).plan.insertions
+    assert insertion == Insertion(
+        "persist",
+        "m10",
+        ("P1",),
+        ("both_1",),
+        ("left", "right"),
+        (),
+        "left and right are kept in a table each: both_1 finds whatever came, in whatever order",
+        Price(0.0, "nothing: what comes is kept", 0.0, "nothing"),
+        ("kept.left_1", "kept.right_1"),
     )
 
 

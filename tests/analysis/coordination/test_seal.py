@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,6 @@ import pytest
 from bloomish.analysis import check
 from bloomish.analysis.coordinate import Coordinated, coordinate
 from bloomish.analysis.coordination import seal_splice
-from bloomish.analysis.report.plan import render
 from bloomish.ir_json import from_json, to_json
 from bloomish.runtime.coordinated import load
 from bloomish.runtime.evaluator import Row
@@ -59,10 +58,22 @@ def explored(stage: Stage, **limits: int) -> Space:
 # ----------------------------------------------------------------------------- plans
 
 
+def plan_text(made: Coordinated) -> Iterator[str]:
+    for one in made.plan.insertions:
+        yield f"{one.mechanism} at {one.role}: {one.what}"
+        yield f"    settles {', '.join(one.rules)}; cut at {', '.join(one.entries)}"
+        yield f"    gate ({', '.join(one.gate)})"
+        yield f"    {one.price.messages:g} messages: {one.price.formula}"
+        yield f"    {one.price.round_trips:g} round trips; {one.price.stops}"
+        yield f"    {', '.join(one.inserted)}"
+    for refusal in made.plan.refusals:
+        yield f"refused {refusal.rule}: {refusal.why}"
+
+
 @pytest.mark.parametrize("name", (*asking.SEALED, *asking.REFUSED))
 def test_the_plan(name: str) -> None:
     made = sealed(name)
-    text = render(made)
+    text = "\n".join(plan_text(made)) + "\n"
     expected = GOLDEN / f"{name}.txt"
     if os.environ.get("BLOOMISH_UPDATE_GOLDEN"):
         expected.parent.mkdir(exist_ok=True)
