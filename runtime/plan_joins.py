@@ -5,7 +5,7 @@ changes of one literal, and backward from its head.  Each plan begins with what
 is given and goes on with the literal that has most bound columns; tests run as
 soon as their variables are bound.  A test that can fail (division, a function)
 never stands in for an index, as the failure counts only if all else agrees;
-`field` does, as it fails only where something is wrong.
+`field` and sums do, as they fail only where something is wrong.
 """
 
 from __future__ import annotations
@@ -287,7 +287,7 @@ class Order:
         known = {
             column
             for column, arg in enumerate(atom.args)
-            if self._usable(arg) or self._field(arg, types[column]) is not None
+            if self._usable(arg) or self._sought(arg, types[column]) is not None
         }
         keyed = spec.key > 0 and known.issuperset(range(spec.key))
         grown = relation in self._joins._stratum
@@ -297,20 +297,21 @@ class Order:
         """Whether an argument can be part of a key."""
         return not isinstance(arg, ir.Wild) and self._known(arg) and _quick(arg)
 
-    def _field(self, arg: ir.Expr, type_: ir.Type) -> ir.Field | None:
-        """A condition `Var == field(...)` on a free variable finds its rows, too, where `==` is
+    def _sought(self, arg: ir.Expr, type_: ir.Type) -> ir.Expr | None:
+        """A condition `Var == expr` on a free variable finds its rows, too, where `==` is
         sameness; it is tested all the same."""
         if not isinstance(arg, ir.Var) or arg.name in self.bound:
             return None
         if not isinstance(type_, ir.Plain) or type_.name in ("Any", "float"):
             return None
+        expressions, types = self._joins._externs.expressions, self._joins._virtual.types
         for literal, _ in self._body:
             if not isinstance(literal, ir.Condition) or not isinstance(literal.test, ir.Binary):
                 continue
             test = literal.test
             for side, other in ((test.left, test.right), (test.right, test.left)):
-                if test.op == "==" and side == arg and isinstance(other, ir.Field):
-                    if other.type == type_ and self._usable(other):
+                if test.op == "==" and side == arg and isinstance(other, (ir.Field, ir.Binary)):
+                    if self._usable(other) and expressions.type(other, types) == type_:
                         return other
         return None
 
@@ -400,9 +401,9 @@ class Order:
                     equal.append((first[arg.name], column))
                     continue
                 first[arg.name] = column
-                field = None if access == DELTA else self._field(arg, columns[column])
-                if field is not None:
-                    keys[column] = self._operand(field, relation, column, atom)
+                sought = None if access == DELTA else self._sought(arg, columns[column])
+                if sought is not None:
+                    keys[column] = self._operand(sought, relation, column, atom)
                 if not atom.negated or arg.name in joins._generated or self._bound_later(arg.name):
                     binds.append((column, joins.register(arg.name)))
             elif self._usable(arg):
@@ -504,21 +505,16 @@ def _ranges(literal: ir.Literal) -> bool:
     return positive(literal) or isinstance(literal, ir.Each)
 
 
+_QUICK = (ir.Var, ir.Const, ir.TupleExpr, ir.Here, ir.Field)
+
+
 def _quick(expr: ir.Expr) -> bool:
     """Whether the expression is worth computing before the rows that it finds: without Python,
     and hardly ever a failure (which has to wait for the other literals: then all rows are read)."""
-    quick = (ir.Var, ir.Const, ir.TupleExpr, ir.Here, ir.Field)
-    return all(isinstance(part, quick) or _quick_sum(part) for part in parts(expr))
-
-
-def _quick_sum(part: ir.HeadArg) -> bool:
-    """Arithmetic that fails by overflow alone."""
-    match part:
-        case ir.Binary("+" | "-" | "*"):
-            return True
-        case ir.Binary("//" | "%", _, ir.Const(divisor)):
-            return divisor not in (0, -1)
-    return False
+    return all(
+        isinstance(part, _QUICK) or (isinstance(part, ir.Binary) and part.op in ("+", "-", "*"))
+        for part in parts(expr)
+    )
 
 
 def _has_random_expr(expr: ir.Expr) -> bool:

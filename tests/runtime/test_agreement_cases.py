@@ -212,3 +212,31 @@ def test_the_parts_of_a_lex() -> None:
         ("a", 1, "old"), ("a", 2, ("x", 1)), ("b", 2, "new"), ("b", 2, 3), ("c", 0, ()),
     ]  # fmt: skip
     assert differs(Parts, {}, {"put": rows[:3]}, {"put": rows[3:]}, {"drop": [("a",)]}) == ""
+
+
+def test_sums_that_find_rows_fail_the_tick_if_all_else_agrees() -> None:
+    class Next(Program):
+        put = input(x=int, y=int)
+        kept = table(key=Key(int), value=int)
+        kept <= [(1, 5), (2, 6), (3, 7)]
+        real = table(key=Key(float), value=int)
+        real <= [(1.0, 5), (2.5, 6)]
+        few = table(x=int)
+        few <= [(2**62,)]
+        top = table(top=Max(int))
+        one = scratch(x=int, v=int)
+        two = scratch(x=int, v=int)
+        three = scratch(x=int, v=int)
+        four = scratch(x=int, v=int)
+
+        one(x, v) <= put(x, y) & kept(x + y, v)
+        two(x, v) <= put(x, y) & kept(k, v) & (k == x * y)
+        three(x, v) <= put(x, y) & kept(k, v) & (k == x * y) & few(k)
+        four(x, v) <= put(x, y) & real(x - y, v) & top(y)
+        four(x, v) <= put(x, _) & top(y) & kept(y - x, v)
+        top(x) <= put(x, 0)
+
+    wide = 2**62
+    for rows in ([(1, 1)], [(1, 2), (2, 1)], [(wide, wide)], [(wide, 2)], [(wide, 1)], [(2, 0)]):
+        later = [(1, 0), (0, 2)]
+        assert differs(Next, {}, {"put": rows}, {"put": rows}, {"put": later}) == "", rows
