@@ -13,6 +13,8 @@ class Counters:
 
     ticks: int = 0
     ticks_failed: int = 0
+    commits: int = 0
+    """Transactions of durable tables, each with a sync."""
     rows_in: int = 0
     rows_out: int = 0
     rows_resent: int = 0

@@ -17,7 +17,14 @@ from typing import Any, Protocol
 from bloomish import ir
 from bloomish.ephemeral import ephemeral_collections, is_ephemeral
 from bloomish.runtime.door import Inbound
-from bloomish.runtime.evaluator import FRAME_MAXIMUM, Evaluator, Row, RowRefused, Tick
+from bloomish.runtime.evaluator import (
+    FRAME_MAXIMUM,
+    Evaluator,
+    Row,
+    RowRefused,
+    Series,
+    Tick,
+)
 from bloomish.runtime.framing import Kind, Malformed, pack
 from bloomish.runtime.setaside import SetAside, Shelf
 from bloomish.values import Values
@@ -95,6 +102,10 @@ class Desk:
     def busy(self) -> bool:
         """Somebody waits for the next tick's outcome."""
         return bool(self._waiting or self._watchers or self._mixed)
+
+    def expects(self, done: Series) -> bool:
+        """Somebody is going to be told of these ticks."""
+        return bool(self._waiting or (done.shown and (self._watchers or self._mixed)))
 
     @property
     def owing(self) -> int:

@@ -48,6 +48,8 @@ IN_A_ROW = 256
 """So many ticks may share a commit and a turn of the loop, where each only wants the next."""
 PATIENCE = 0.002
 """For so long, in seconds, before arrivals and other connections have their turn."""
+UNTOLD = 0.01
+"""So long, in seconds, may changes wait for a commit of which nothing has left."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ class Node:
             if one.kind == "periodic"
         ]
         self._resend: Resend | None = None
+        self._settling = False
+        """A commit is due within UNTOLD."""
         self._standing: list[tuple[str, bytes]] = []
         self._standing_rows = 0
         if any(rule.op == "<~" and not is_ephemeral(program, rule) for rule in program.rules):
@@ -171,8 +175,10 @@ class Node:
         """Stop, let the queues leave for a moment, close everything."""
         self.stop()
         await self.transport.close(patience)
-        if self._store is not None:
-            self._store.close()
+        self._settle_or_stop()
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
         if self._trace is not None:
             self._trace.close()
 
@@ -223,7 +229,11 @@ class Node:
         except TickFailed as failure:
             done, aside = self._rescue(failure, now)
         if self._store is not None:
-            self._store.commit(done)
+            self._store.take(done)
+            if done.rows_out or aside or self._trace is not None or self.desk.expects(done):
+                self._settle()
+            elif self._store.owes:
+                self._settle_soon()
         # From here on the ticks are facts: sends, outputs and answers may leave.
         self.tick_number = done.number
         counters = self.counters
@@ -245,6 +255,28 @@ class Node:
             self.wake()
         if done.rows_out or done.again or done.shown or done.durable or aside:
             self._progress = time.monotonic()
+
+    def _settle(self) -> None:
+        """Make last what the ticks so far have changed: something of it is going to leave."""
+        if self._store is not None and self._store.owes:
+            self._store.settle()
+            self.counters.commits += 1
+
+    def _settle_soon(self) -> None:
+        """Nothing leaves now: it may share the commit of what comes next, for a moment."""
+        if not self._settling:
+            self._settling = True
+            asyncio.get_running_loop().call_later(UNTOLD, self._settle_due)
+
+    def _settle_due(self) -> None:
+        self._settling = False
+        self._settle_or_stop()
+
+    def _settle_or_stop(self) -> None:
+        try:
+            self._settle()
+        except StoreFault as fault:
+            self.stop(f"ticks could not be committed: {fault}")
 
     def _rescue(self, failure: TickFailed, now: float) -> tuple[Series, Sequence[SetAside]]:
         """The tick without the rows that make it fail; these are set aside."""
@@ -331,12 +363,15 @@ class Node:
         self.wake()
 
     def _look(self) -> int | None:
-        """What stands now, for the resend timer; kept to be sent."""
-        self._standing_rows = self.evaluator.resend()
+        """What has been standing for a while, for the resend timer; kept to be sent."""
+        self._standing_rows, standing = self.evaluator.resend_stood()
         self._standing = self.evaluator.frames() if self._standing_rows else []
-        return hash(tuple(self._standing)) if self._standing else None
+        if not self._standing:
+            return 0 if standing else None
+        return hash(tuple(self._standing))
 
     def _send_standing(self) -> None:
+        self._settle_or_stop()
         standing, self._standing = self._standing, []
         self.counters.rows_resent += self._standing_rows
         self._send(standing, resend=True)
@@ -391,6 +426,7 @@ class Node:
 
     def host_asked(self, host: Inbound, message: tuple[Any, ...]) -> None:
         """A request of a host."""
+        self._settle_or_stop()  # it may ask for what the node knows
         self.desk.asked(host, message)
 
     def host_left(self, host: Inbound) -> None:

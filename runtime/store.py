@@ -1,7 +1,8 @@
 """Durable tables in SQLite: one file per node, one SQL table per collection.
 
-A tick is one transaction, committed before the tick's sends, outputs and the
-answers to its inserts leave (group commit: the tick is the group).  WAL with
+A tick's changes are committed before its sends, outputs and the answers to its
+inserts leave (group commit: the tick is the group).  A tick of which nothing
+leaves may wait for the next one's commit: nobody can tell.  WAL with
 synchronous=FULL: what was committed survives the loss of power.
 
 A file that is torn or changed is named, never read as if it were whole.  SQLite
@@ -77,6 +78,7 @@ class Store:
         self._wants = {"format": FORMAT, "node": address, "schema": json.dumps(schemas)}
         found = self._examined()
         self._digests = dict.fromkeys(self._durable, 0) if found is None else dict(found.digests)
+        self._settled = self._digests
         self._number = 0 if found is None else found.number
         self._tables = None if found is None or not found.number else found.tables
         try:
@@ -259,27 +261,51 @@ class Store:
 
     def commit(self, tick: Tick) -> None:
         """Make a tick's changes last.  Raises StoreFault, and then nothing of them does."""
+        self.take(tick)
+        self.settle()
+
+    def take(self, tick: Tick) -> None:
+        """Take a tick's changes into the transaction that `settle` ends.  Raises StoreFault,
+        and then nothing lasts that has not been settled."""
         if not tick.durable and self._number:
             return
-        number = self._number + 1
-        digests = dict(self._digests)
-        run = self._db.execute
         try:
-            run("BEGIN IMMEDIATE")
+            if not self.owes:
+                self._settled = dict(self._digests)
+                self._db.execute("BEGIN IMMEDIATE")
             for name, (removed, added) in tick.durable.items():
                 change = self._change(self._durable[name], removed, added)
-                digests[name] = (digests[name] + change) % DIGESTS
-            seal = self._sealed(number, digests)
-            run(_NOTE, ("state", _state(number, seal, digests)))
-            run("COMMIT")
-            self._mark.write(number, seal)
+                self._digests[name] = (self._digests[name] + change) % DIGESTS
         except (sqlite3.Error, OSError) as fault:
             self._undo()
             raise self._fault(fault) from fault
         except StoreFault:
             self._undo()
             raise
-        self._number, self._digests = number, digests
+
+    @property
+    def owes(self) -> bool:
+        """Changes have been taken that do not last yet."""
+        return self._db.in_transaction
+
+    def settle(self) -> None:
+        """Make all that has been taken last: what depends on it may be told after this."""
+        if not self.owes:
+            return
+        number, seal = self._number + 1, self._sealed(self._number + 1, self._digests)
+        try:
+            self._db.execute(_NOTE, ("state", _state(number, seal, self._digests)))
+            self._db.execute("COMMIT")
+            self._mark.write(number, seal)
+        except (sqlite3.Error, OSError) as fault:
+            self._undo()
+            raise self._fault(fault) from fault
+        self._number = number
+
+    def _undo(self) -> None:
+        self._digests = self._settled
+        if self.owes:
+            self._db.execute("ROLLBACK")
 
     def _change(self, table: StoredTable, removed: Sequence[Row], added: Sequence[Row]) -> int:
         """Write a table's changes; by how much they change its digest."""
@@ -297,12 +323,8 @@ class Store:
             self._db.executemany(table.insert, new)
         return change
 
-    def _undo(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; what was not settled does not last."""
         self._db.close()
         self._mark.close()
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 
 from bloomish.runtime import node_process
-from bloomish.runtime.evaluator import Tick
 from bloomish.runtime.store import Store
 
 LATE = 0.2
@@ -15,16 +14,20 @@ LATE = 0.2
 
 
 class HastyStore(Store):
-    """Commits what it was given a moment ago."""
+    """Commits what it was given once in a while."""
 
-    def commit(self, tick: Tick) -> None:
-        asyncio.get_running_loop().call_later(LATE, self._at_last, tick)
-
-    def _at_last(self, tick: Tick) -> None:
-        if not self._closed:
-            super().commit(tick)
-
+    _due = False
     _closed = False
+
+    def settle(self) -> None:
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_later(LATE, self._at_last)
+
+    def _at_last(self) -> None:
+        self._due = False
+        if not self._closed:
+            super().settle()
 
     def close(self) -> None:
         self._closed = True
