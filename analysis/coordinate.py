@@ -70,7 +70,8 @@ def coordinate(
     several nodes is inserted as its contract has it, numbered by one node: what
     an explorer can exhaust.  `shards`: so many logs, split by key, where the rules
     keep to one key.  A program that stands alone becomes a deployment
-    of `nodes` nodes.  Raises BloomishError for a mechanism that there is not.
+    of `nodes` nodes.  Raises BloomishError for a mechanism that there is not, and
+    for a .ded program.
     """
     if mechanism and mechanism not in FORCED:
         known = ", ".join(FORCED)
@@ -137,6 +138,11 @@ def deployed_of(target: Checkable, nodes: int = 1) -> Deployed:
     A program that stands alone runs as one role, which all its rosters mean.
     """
     given = loaded(target)
+    if isinstance(given.data, ir.Program) and given.data.notation == "dedalus":
+        raise BloomishError(
+            f"{given.data.name}: a .ded program says itself where every row is and when it moves; "
+            "coordination is inserted into programs whose nodes run by themselves"
+        )
     python = {program.name: externals or Externals() for program, externals in given.programs}
     if isinstance(given.data, ir.Deployment):
         data = given.data

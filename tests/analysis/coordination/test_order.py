@@ -162,6 +162,11 @@ def test_a_mechanism_that_there_is_not() -> None:
         coordinate(cluster(ToAll), "raft")
 
 
+def test_a_ded_program_is_refused() -> None:
+    with pytest.raises(BloomishError, match="where every row is"):
+        coordinate(str(PROGRAMS / "dedalus" / "two_phase_commit.ded"))
+
+
 def test_the_plan_does_not_depend_on_the_hash_seed() -> None:
     texts = {
         subprocess.run(
