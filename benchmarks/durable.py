@@ -74,7 +74,7 @@ async def _cost(seconds: float) -> list[Row]:
 
 
 async def _written(node: Node, writers: int, batch: int, seconds: float) -> tuple[float, float]:
-    """Rows and ticks per second: hosts that write, each waiting for the tick that took its rows."""
+    """Rows and commits per second: hosts that write, each waiting for the tick that took its rows."""
     deadline = time.perf_counter() + seconds
     written = 0
 
@@ -86,13 +86,12 @@ async def _written(node: Node, writers: int, batch: int, seconds: float) -> tupl
             await node.insert("write", rows)
             written += batch
 
-    before = (await node.status())["tick"]
+    before = (await node.status())["counters"]["commits"]
     started = time.perf_counter()
     await asyncio.gather(*map(write, range(writers)))
     elapsed = time.perf_counter() - started
-    ticks = (await node.status())["tick"] - before
-    # A replacement shows in the tick after; every other tick has nothing to commit.
-    return written / elapsed, ticks / elapsed
+    commits = (await node.status())["counters"]["commits"] - before
+    return written / elapsed, commits / elapsed
 
 
 async def _restart(rows: int) -> Row:

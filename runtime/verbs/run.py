@@ -395,6 +395,7 @@ async def _finish(tasks: Sequence[asyncio.Future[Any]]) -> None:
 
 _SHOWN = {
     "ticks": "ticks",
+    "commits": "commits",
     "rows_in": "rows in",
     "rows_out": "rows out",
     "rows_refused": "rows refused",
