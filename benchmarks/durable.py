@@ -74,7 +74,7 @@ async def _cost(seconds: float) -> list[Row]:
 
 
 async def _written(node: Node, writers: int, batch: int, seconds: float) -> tuple[float, float]:
-    """Rows and commits per second: hosts that write, each waiting for the tick that took its rows."""
+    """Rows and commits per second: hosts that write, each waiting until its rows are committed."""
     deadline = time.perf_counter() + seconds
     written = 0
 
