@@ -141,8 +141,8 @@ def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
 
 @pytest.mark.campaign
 @pytest.mark.timeout(3_600)
-def test_a_thousand_fresh_seeds() -> None:
-    Campaign(world("two_phase_commit"), transactions).holds(range(10_000, 11_000))
+def test_a_thousand_fresh_seeds(thousand_fresh_seeds: range) -> None:
+    Campaign(world("two_phase_commit"), transactions).holds(thousand_fresh_seeds)
 
 
 def test_on_processes(tmp_path: Path) -> None:
