@@ -12,6 +12,7 @@ from bloomish.analysis import check
 from bloomish.analysis.coordinate import coordinate
 from bloomish.pretty_file import deployment_text
 from bloomish.runtime.cluster import launch
+from bloomish.runtime.sim.explore.outcomes import outcomes
 from bloomish.runtime.sim.explore.space import Limits, explore
 from bloomish.runtime.sim.random_runs import SAFETY
 from bloomish.runtime.sim.rates import draw, parse_rates
@@ -96,17 +97,58 @@ def test_money_stays_whatever_falls(variant: str) -> None:
     assert moved > 2
 
 
-@pytest.mark.parametrize("variant", ["two_channels", "one_channel"])
-def test_rivals_in_every_schedule(variant: str) -> None:
-    """Each of two transfers is covered, and both are not: one of them takes effect."""
-    stage = stage_of(f"{BANKS}:{variant} --coordinate")
-    row = ("bank-0", "alice", "bank-1", "bob")
-    inserts = [
-        Insert(0, "teller-0", "transfer", ((1, *row, 60),)),
-        Insert(0, "teller-1", "transfer", ((2, *row, 70),)),
-    ]
-    space = explore(stage, inserts, Limits(states=20_000, duplicates=0))
+ALICE_TO_BOB = ("bank-0", "alice", "bank-1", "bob")
+RIVALS = (
+    Insert(0, "teller-0", "transfer", ((1, *ALICE_TO_BOB, 60),)),
+    Insert(0, "teller-1", "transfer", ((2, *ALICE_TO_BOB, 70),)),
+)
+
+
+@pytest.mark.parametrize(
+    ("limits", "states"),
+    [
+        (Limits(duplicates=0), 256),
+        (Limits(duplicates=1), 2_055),
+        (Limits(duplicates=0, crashes=1), 7_859),
+    ],
+    ids=["in any order", "one message twice", "one crash"],
+)
+def test_a_transfer_in_every_schedule(limits: Limits, states: int) -> None:
+    """Both banks have booked it when all is quiet."""
+    stage = stage_of(f"{BANKS}:two_channels --coordinate")
+    space = explore(stage, [Insert(0, "teller-0", "transfer", ((1, *ALICE_TO_BOB, 60),))], limits)
     assert not space.violations
+    assert len(space.states) == states
+    ends = {
+        (outcome.rows("bank-0", "balance"), outcome.rows("bank-1", "balance"))
+        for outcome in outcomes(space)
+    }
+    assert ends == {((("alice", 40), ("bob", 100)), (("alice", 100), ("bob", 160)))}
+
+
+def test_rivals_in_many_schedules() -> None:
+    """Each of two transfers is covered, and both are not: one of them takes effect."""
+    stage = stage_of(f"{BANKS}:two_channels --coordinate")
+    space = explore(stage, RIVALS, Limits(states=10_000, duplicates=0))
+    assert not space.violations
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+def test_rivals_in_every_schedule() -> None:
+    """In all 46,944 states: one of them takes effect, whichever."""
+    stage = stage_of(f"{BANKS}:two_channels --coordinate")
+    space = explore(stage, RIVALS, Limits(states=100_000, duplicates=0))
+    assert not space.violations
+    assert len(space.states) == 46_944
+    ends = {
+        (outcome.rows("bank-0", "balance"), outcome.rows("bank-1", "balance"))
+        for outcome in outcomes(space)
+    }
+    assert ends == {
+        ((("alice", 40), ("bob", 100)), (("alice", 100), ("bob", 160))),
+        ((("alice", 30), ("bob", 100)), (("alice", 100), ("bob", 170))),
+    }
 
 
 def test_who_asked_is_answered() -> None:
