@@ -3,7 +3,7 @@
 Multi-Paxos as `programs/multipaxos.py` has it: three replicas with the key-value store on top, and
 a process with 100 sessions, each of which sends its next 16-byte command when the last is answered.
 The echo beside it is what bare asyncio gives as many clients: one process that answers, one with
-100 connections, nothing replicated.  Figures from the literature are printed as such: they were
+100 connections, nothing replicated.  Two-phase commit is measured in `commit.py`.  Figures from the literature are printed as such: they were
 taken elsewhere.
 """
 
@@ -19,6 +19,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.bare_clients import answered
+from benchmarks.commit import figures
+from benchmarks.counting import quiet, sent
 from benchmarks.programs.consensus import KEYS, SAMPLED
 from benchmarks.row import Row, at_most
 from bloomish.runtime.cluster import RunningCluster, launch
@@ -83,6 +85,7 @@ def run(quick: bool) -> Iterable[Row]:
             "Multi-Paxos beside the literature", "commands/s", memory.rate, name, figure,
             memory.rate / figure, note="not of this machine",
         )  # fmt: skip
+    yield from figures(quick)
 
 
 def _latency(name: str, measured: Measured) -> Iterable[Row]:
@@ -127,11 +130,11 @@ async def multipaxos(seconds: float, data: str | None) -> Measured:
             elapsed = time.perf_counter() - started
         each = round(each * seconds / elapsed)
         await took.take(last * SAMPLED)
-        before, slot = await _sent(cluster), await _slot(leader)
+        before, slot = await sent(cluster), await _slot(leader)
         started = time.perf_counter()
         await _play(client, done, last, each)
         elapsed = time.perf_counter() - started
-        rows, frames, resent = await _quiet(cluster, before)
+        rows, frames, resent = await quiet(cluster, before)
         return Measured(
             operations=CLIENTS * each,
             seconds=elapsed,
@@ -162,24 +165,3 @@ async def _play(client: Node, done: Watch[Any], first: int, each: int) -> int:
 async def _slot(leader: Node) -> int:
     ((slot, _),) = await leader.contents("current")
     return int(slot)  # type: ignore[call-overload,no-any-return]
-
-
-async def _sent(cluster: RunningCluster) -> tuple[float, int, int, int]:
-    """When, and what all nodes have sent until then: rows, frames, rows again."""
-    status = await cluster.status()
-    counters = [one["counters"] for one in status.values()]
-    sums = [sum(one[name] for one in counters) for name in ("rows_out", "frames_out")]
-    return time.perf_counter(), sums[0], sums[1], sum(one["rows_resent"] for one in counters)
-
-
-async def _quiet(
-    cluster: RunningCluster, before: tuple[float, int, int, int]
-) -> tuple[float, float, int]:
-    """What was sent since, less what nodes say to each other for as long when nothing happens."""
-    await asyncio.sleep(0.5)
-    loaded = await _sent(cluster)
-    await asyncio.sleep(2.0)
-    idle = await _sent(cluster)
-    share = (loaded[0] - before[0]) / (idle[0] - loaded[0])
-    rows, frames = (loaded[n] - before[n] - share * (idle[n] - loaded[n]) for n in (1, 2))
-    return rows, frames, loaded[3] - before[3]
