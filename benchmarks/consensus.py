@@ -3,8 +3,8 @@
 Multi-Paxos as `programs/multipaxos.py` has it: three replicas with the key-value store on top, and
 a process with 100 sessions, each of which sends its next 16-byte command when the last is answered.
 The echo beside it is what bare asyncio gives as many clients: one process that answers, one with
-100 connections, nothing replicated.  Two-phase commit is measured in `commit.py`.  Figures from the literature are printed as such: they were
-taken elsewhere.
+100 connections, nothing replicated.  Two-phase commit is measured in `commit.py`.  Figures from the
+literature are printed as such: they were taken elsewhere.
 """
 
 from __future__ import annotations
