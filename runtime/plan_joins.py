@@ -511,10 +511,17 @@ _QUICK = (ir.Var, ir.Const, ir.TupleExpr, ir.Here, ir.Field)
 def _quick(expr: ir.Expr) -> bool:
     """Whether the expression is worth computing before the rows that it finds: without Python,
     and hardly ever a failure (which has to wait for the other literals: then all rows are read)."""
-    return all(
-        isinstance(part, _QUICK) or (isinstance(part, ir.Binary) and part.op in ("+", "-", "*"))
-        for part in parts(expr)
-    )
+    return all(isinstance(part, _QUICK) or _sum(part) for part in parts(expr))
+
+
+def _sum(part: ir.HeadArg) -> bool:
+    """Arithmetic that fails by overflow alone."""
+    match part:
+        case ir.Binary("+" | "-" | "*"):
+            return True
+        case ir.Binary("//" | "%", _, ir.Const(divisor)):
+            return divisor not in (0, -1)
+    return False
 
 
 def _has_random_expr(expr: ir.Expr) -> bool:
