@@ -12,7 +12,7 @@ MADE_FROM := pyproject.toml setup.py $(shell find runtime/engine -name target -p
 .PHONY: demo test bench check clean help
 
 help:
-	@echo "make demo    three shopping carts on six processes, side by side"
+	@echo "make demo    a cart whose replicas disagree, why, and how they agree: a minute"
 	@echo "make test    every test"
 	@echo "make bench   every figure that the README quotes"
 	@echo "make check   formatting, lint and types, as CI has them"

@@ -275,7 +275,7 @@ def ask(target: str, query: str | None, seconds: float) -> int:
 @EVALUATOR
 @FORM
 def demo(actions: int | None, evaluator: str, form: str) -> int:
-    """Three shopping carts on six processes each, their replicas side by side.
+    """CALM in a minute: replicas that disagree, why, and with coordination inserted.
 
     \b
     Example:
