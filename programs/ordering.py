@@ -32,14 +32,16 @@ from bloomish.programs.multipaxos import Log
 command, count_, first, limit, low, number, rank, replica, session, slot, standing = variables(
     "command count_ first limit low number rank replica session slot standing"
 )
-entry, leader, old, parts, row, sequencer, yes = variables(
-    "entry leader old parts row sequencer yes"
+block, entry, leader, old, parts, row, sequencer, yes = variables(
+    "block entry leader old parts row sequencer yes"
 )
 
 BLOCK = 1000
 """Numbers that are reserved at once, beyond those that are needed."""
 STEP = 8
 """Numbers that are settled together, so that what is remembered is not gone through too often."""
+WINDOW = 500
+"""Numbers in a block; commands of the first two blocks are under way at once."""
 SEEN, LOWS = "ordering: seen", "ordering: lows"
 """The names of this module's own rows in an image."""
 SHOWN = 64
@@ -57,13 +59,12 @@ class Ordering(Program):
 
 
 class Submitting(Ordering):
-    """Numbers commands and repeats them.  To whom they go is `target`."""
+    """Numbers commands, and keeps each until it is accepted."""
 
     protocol(by="one number for each command")
 
     submit = scratch(command=Any)       # each row of each tick is a command of its own
     keep = scratch(command=Any)         # a command once, for as long as it stays derived
-    target = scratch(replica=Address)
 
     reserved = table(number=Max(int), durable=True)     # no number from here on was ever used
     next = table(number=Max(int))
@@ -104,11 +105,8 @@ class Submitting(Ordering):
     )
     kept(command, number, low) <- kept(command, number, low) & notin(keep(command))
 
-    # --- repeated until it is accepted
+    # --- outstanding until it is accepted
 
-    Ordering.submission(replica, here, number, low, command) <~ (
-        outstanding(number, low, command) & target(replica)
-    )
     outstanding(number, low, command) <- (
         outstanding(number, low, command) & Ordering.accepted(_, number)
     )
@@ -133,7 +131,9 @@ class Sequencing(Ordering):
 class Outbox(Submitting, Sequencing):
     """For whoever submits to `Sequenced` replicas."""
 
-    Submitting.target(replica) <= Sequencing.sequencer(replica)
+    Ordering.submission(replica, here, number, low, command) <~ (
+        Submitting.outstanding(number, low, command) & Sequencing.sequencer(replica)
+    )
 
 
 class Sequenced(Sequencing):
@@ -226,11 +226,28 @@ class Watching(Program):
     detector.watched(replica) <= replicas(replica)
 
 
-class DetectingOutbox(Submitting):
+class Windowed(Submitting):
+    """Submits to the `target` what is outstanding, as long as it is near the first: who leads puts
+    all that it has into one batch, and that has to find room in a frame."""
+
+    target = scratch(replica=Address)
+    oldest = scratch(block=int)
+    near = scratch(block=int)
+
+    oldest(min_(number // WINDOW)) <= Submitting.outstanding(number, _, _)
+    near(block) <= oldest(block)
+    near(block + 1) <= oldest(block)
+    Ordering.submission(replica, here, number, low, command) <~ (
+        Submitting.outstanding(number, low, command) & (block == number // WINDOW) & near(block)
+        & target(replica)
+    )
+
+
+class DetectingOutbox(Windowed):
     """For whoever submits to `Replicated` replicas: to the one that seems to lead."""
 
     log = use(Watching)
-    Submitting.target(replica) <= log.detector.leader(replica)
+    Windowed.target(replica) <= log.detector.leader(replica)
 
 
 class Replicating(Ordering):
@@ -349,7 +366,7 @@ class Replicated(Replicating):
     )
 
 
-class ReplicatedPeer(Replicated, Submitting):
+class ReplicatedPeer(Replicated, Windowed):
     """A replica that submits too."""
 
-    Submitting.target(replica) <= Replicated.log.detector.leader(replica)
+    Windowed.target(replica) <= Replicated.log.detector.leader(replica)

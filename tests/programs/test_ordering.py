@@ -179,6 +179,20 @@ def test_nothing_is_remembered_for_ever() -> None:
         assert run.rows("speaker-0", "order.outstanding") == []
 
 
+def test_what_is_under_way_at_once_is_bounded() -> None:
+    """So that what gathers while nobody leads comes in frames that are not too large."""
+    run = started("replicated", f"partition speaker-0|{','.join(REPLICAS)} 0.2-0.4")
+    run.at(SECOND // 4, say, run, *(f"{number} " for number in range(2_500)))
+    waited = set()
+    for time in range(40, 120):
+        run.run(time * SECOND // 100)
+        waited.add(len(run.rows("replica-0", "order.waiting")))
+    assert max(waited) <= 1_000
+    run.run(4 * SECOND)
+    assert sorted(registers(run)[0].split(), key=int) == [str(number) for number in range(2_500)]
+    assert len(set(registers(run))) == 1
+
+
 # ------------------------------------------------------------------ who falls
 
 
