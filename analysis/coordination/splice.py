@@ -142,8 +142,8 @@ def _union(mine: tuple[Named, ...], others: tuple[Named, ...], what: str) -> tup
 
 def _guards(mine: tuple[ir.Guard, ...], others: tuple[ir.Guard, ...]) -> tuple[ir.Guard, ...]:
     """Two guards of one scope are one: a path is printed as one class."""
-    by_scope = {guard.scope: guard for guard in mine}
-    for other in others:
+    by_scope: dict[str, ir.Guard] = {}
+    for other in (*mine, *others):
         known = by_scope.get(other.scope)
         by_scope[other.scope] = (
             other
