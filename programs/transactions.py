@@ -332,3 +332,7 @@ class Participant(Transactions):
         prepared(ticket, coordinator_, parts) & closed(low) & (ticket < low)
     )
     settled(ticket, yes_) <- settled(ticket, yes_) & closed(low) & (ticket < low)
+
+
+class Keeper(Coordinator, Participant):
+    """A node of the roster that the coordinator is the least of, and that takes part as well."""

@@ -275,10 +275,8 @@ class _Work:
         changed = {rule.name: (reading(rule, voting.taken),) for rule in program.rules}
         deployed = replace_rules(deployed, role, changed)
         rosters = {"keeper": self.keeper}
-        names = ("Coordinator", "Participant") if role == self.keeper else ("Participant",)
-        for name in names:
-            where = f"{TRANSACTIONS}:{name}"
-            deployed = embed(deployed, role, self.path, where, rosters, ORIGIN)
+        where = f"{TRANSACTIONS}:{'Keeper' if role == self.keeper else 'Participant'}"
+        deployed = embed(deployed, role, self.path, where, rosters, ORIGIN)
         if role == self.keeper:
             deployed = self._members(deployed)
         return add(deployed, role, voting.collections, voting.rules)
