@@ -164,6 +164,12 @@ class Evaluator(Protocol):
     def resend(self) -> int:
         """Queue all standing sends again; how many rows that are."""
 
+    def resend_stood(self) -> tuple[int, int]:
+        """The same of those that stood at the last call of this; how many, and how many stand."""
+
+    def keep_to_itself(self) -> None:
+        """From here on ticks need not say what became of durable tables."""
+
     def contents(self, collection: str) -> list[Row]:
         """Rows in value order, of any collection, as the rules of the last tick saw it
         at their fixpoint (what the tick's end clears included, `<+` not yet shown)."""

@@ -92,6 +92,8 @@ class NativeEvaluator:
     frames: Callable[..., list[tuple[str, bytes]]]
     sends: Callable[[], list[tuple[str, str, Row]]]
     resend: Callable[[], int]
+    resend_stood: Callable[[], tuple[int, int]]
+    keep_to_itself: Callable[[], None]
     contents: Callable[[str], list[Row]]
     count: Callable[[str], int]
     fingerprint: Callable[[], bytes]
@@ -138,8 +140,8 @@ class NativeEvaluator:
         )
         for method in (
             "insert", "insert_file", "receive", "tick", "series", "probe", "arrivals",
-            "set_arrivals", "frames", "sends", "resend", "contents", "count", "fingerprint",
-            "snapshot",
+            "set_arrivals", "frames", "sends", "resend", "resend_stood", "keep_to_itself",
+            "contents", "count", "fingerprint", "snapshot",
         ):  # fmt: skip
             setattr(self, method, getattr(self._engine, method))
 

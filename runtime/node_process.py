@@ -119,6 +119,8 @@ def _make(orders: Orders, on_stop: Any) -> tuple[Node, Directory]:
         store = Store(
             Path(orders.data) / f"{orders.address}.sqlite", orders.address, program, values
         )
+    else:
+        evaluator.keep_to_itself()
     trace = None
     if orders.trace is not None:
         trace = TraceFile(orders.trace, logging.getLogger(f"bloomish.node.{orders.address}").error)

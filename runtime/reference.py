@@ -115,6 +115,8 @@ class Reference:
         self._queue: dict[Any, tuple[str, str, Row]] = {}
         tables = {c.name: Relation(self._schemas[c.name]) for c in self._of_kind("table")}
         self._state = State(tables=tables)
+        self._stood: set[tuple[str, object]] = set()
+        self._tells = True
 
     def _of_kind(self, *kinds: str) -> list[ir.Collection]:
         return [c for c in self.program.collections if c.kind in kinds]
@@ -234,6 +236,19 @@ class Reference:
         standing = self._state.standing
         return self._send((name, row) for name, relation in standing.items() for row in relation)
 
+    def resend_stood(self) -> tuple[int, int]:
+        standing = {
+            (name, order_key(row)): (name, row)
+            for name, relation in self._state.standing.items()
+            for row in relation
+        }
+        stood, self._stood = self._stood, set(standing)
+        count = self._send(row for key, row in standing.items() if key in stood)
+        return count, len(standing)
+
+    def keep_to_itself(self) -> None:
+        self._tells = False
+
     # ---------------------------------------------------------------- state
 
     def contents(self, collection: str) -> list[Row]:
@@ -301,7 +316,9 @@ class Run:
         durable = {
             c.name: changed
             for c in self._node._of_kind("table")
-            if c.durable and any(changed := difference(tables[c.name], before.tables[c.name]))
+            if c.durable
+            and self._node._tells
+            and any(changed := difference(tables[c.name], before.tables[c.name]))
         }
         tick = Tick(
             number=self._number,

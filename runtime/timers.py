@@ -47,11 +47,12 @@ class Periodic:
 class Resend:
     """The resend timer of standing sends (DESIGN section 3).
 
-    It runs only while something stands.  `look` says what stands now: a number
-    that is equal for equal rows, or None for nothing.  As long as that stays the
-    same the waits double, from `first` to `last`; a new standing send starts
-    them anew.  Arrivals and answers do not, so two nodes that stand sending to
-    each other both fall back to the long wait.
+    It runs only while something stands.  `look` says what has been standing since
+    it last looked: a number that is equal for equal rows, 0 if all that stands is
+    new, or None for nothing.  As long as that stays the same the waits double,
+    from `first` to `last`; a new standing send starts them anew.  Arrivals and
+    answers do not, so two nodes that stand sending to each other both fall back
+    to the long wait.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Resend:
     def sent_something(self) -> None:
         """A tick has queued rows: among them may be new standing ones."""
         loop = asyncio.get_running_loop()
-        soon = loop.time() + self._first
+        soon = loop.time() + self._first / 2
         if self._timer is None:
             self._wait, self._due = self._first, soon
         elif self._timer.when() <= soon:
@@ -87,6 +88,7 @@ class Resend:
         if self._timer is None:
             return
         self._timer.cancel()
+        self._look()  # what is new has been standing, too
         self._seen = None
         loop = asyncio.get_running_loop()
         self._timer = loop.call_at(loop.time(), self._ring)
@@ -98,6 +100,11 @@ class Resend:
             self._timer, self._seen = None, None
             return
         now = loop.time()
+        if standing == 0:
+            self._seen = None
+            self._wait, self._due = self._first, now + self._first / 2
+            self._timer = loop.call_at(self._due, self._ring)
+            return
         if standing != self._seen:
             self._seen, self._wait = standing, self._first
         elif now < self._due - 0.001:

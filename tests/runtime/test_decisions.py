@@ -418,6 +418,32 @@ def test_a_standing_send_leaves_when_it_becomes_derivable_and_not_because_someth
     assert node.sends() == []
 
 
+def test_what_has_only_begun_to_stand_is_not_sent_again_yet(make: Make) -> None:
+    node = make(Gossip, peer=["node-0", "node-1"])
+    tick(node, put=[1])
+    node.sends()
+    assert node.resend_stood() == (0, 1)
+    tick(node, put=[2])
+    node.sends()
+    assert node.resend_stood() == (1, 2)
+    assert [row for _peer, _wire, row in node.sends()] == [("node-1", 1)]
+    assert node.resend_stood() == (2, 2)
+    assert [row for _peer, _wire, row in node.sends()] == [("node-1", 1), ("node-1", 2)]
+
+
+def test_who_keeps_to_itself_tells_nothing_of_durable_tables(make: Make) -> None:
+    class Kept(Program):
+        put = input(x=int)
+        kept = table(x=int, durable=True)
+        kept <= put
+
+    node = make(Kept)
+    assert tick(node, put=[1]).durable == {"kept": ([], [(1,)])}
+    node.keep_to_itself()
+    assert tick(node, put=[2]).durable == {}
+    assert node.contents("kept") == [(1,), (2,)]
+
+
 def wire(program: Any, channel_: str) -> str:
     """A channel's name between nodes."""
     return next(c.wire for c in compile(program).program.collections if c.name == channel_)

@@ -509,6 +509,14 @@ impl Node {
         self.engine.resend()
     }
 
+    fn resend_stood(&mut self) -> (usize, usize) {
+        self.engine.resend_stood()
+    }
+
+    fn keep_to_itself(&mut self) {
+        self.engine.keep_to_itself();
+    }
+
     fn contents<'py>(&self, py: Python<'py>, collection: &str) -> PyResult<Rows<'py>> {
         let contents = &self.engine.plan.contents;
         let Some((_, relation)) = contents.iter().find(|(name, _)| name == collection) else {

@@ -63,6 +63,8 @@ pub struct Engine {
     next: Next,
     /// Per table plan, of durable ones.
     nets: Vec<Option<Net>>,
+    /// Per send plan what stood when this was last looked at.
+    stood: Vec<Relation>,
     /// Per send plan whether rows of several ticks may share a frame: they are a mere set.
     mixing: Vec<bool>,
     /// Per relation its last copy for a snapshot.
@@ -166,7 +168,7 @@ impl Engine {
                 Relation::new(spec.arity, spec.key, spec.ranked, sourced, indexes)
             })
             .collect();
-        let queue = plan
+        let queue: Vec<Relation> = plan
             .sends
             .iter()
             .map(|send| {
@@ -194,6 +196,7 @@ impl Engine {
             plan: Arc::new(plan),
             interner,
             externals: Arc::new(externals),
+            stood: queue.clone(),
             queue,
             here,
             number: 0,
@@ -459,6 +462,33 @@ impl Engine {
         count
     }
 
+    /// As `resend`, of what stood at the last look already.  Also how many rows stand now.
+    pub fn resend_stood(&mut self) -> (usize, usize) {
+        let plan = Arc::clone(&self.plan);
+        let (mut count, mut standing) = (0, 0);
+        for ((send, queue), stood) in plan.sends.iter().zip(&mut self.queue).zip(&mut self.stood) {
+            let Some(place) = send.standing else {
+                continue;
+            };
+            let now = &self.relations[place];
+            for row in now.rows().filter(|row| stood.find(row).is_some()) {
+                count += 1;
+                let _ = queue.insert(row, 0);
+            }
+            stood.clear();
+            for row in now.rows() {
+                standing += 1;
+                let _ = stood.insert(row, 0);
+            }
+        }
+        (count, standing)
+    }
+
+    /// No store is open: what becomes of durable tables need not be told.
+    pub fn keep_to_itself(&mut self) {
+        self.nets.iter_mut().for_each(|net| *net = None);
+    }
+
     /// Reclaims values that nothing holds.
     pub fn sweep(&mut self) {
         if !self.interner.wants_sweep() {
@@ -466,7 +496,7 @@ impl Engine {
         }
         self.interner.begin_marking();
         self.interner.mark(&[self.here]);
-        for relation in self.relations.iter().chain(&self.queue) {
+        for relation in self.relations.iter().chain(&self.queue).chain(&self.stood) {
             self.interner.mark(relation.words());
         }
         for rows in self.arrivals.iter().chain(&self.contested) {

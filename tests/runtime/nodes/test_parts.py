@@ -245,9 +245,14 @@ class Rings:
 
     def __init__(self) -> None:
         self.standing: int | None = 1
+        self.stood: int | None = None
         self.at: list[float] = []
-        self.timer = Resend(lambda: self.standing, self._sent, first=0.02, last=0.16)
+        self.timer = Resend(self._look, self._sent, first=0.02, last=0.16)
         self.started = asyncio.get_running_loop().time()
+
+    def _look(self) -> int | None:
+        stood, self.stood = self.stood, self.standing
+        return 0 if stood != self.standing and self.standing is not None else self.standing
 
     def _sent(self) -> None:
         self.at.append(asyncio.get_running_loop().time() - self.started)
