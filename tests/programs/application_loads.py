@@ -77,6 +77,19 @@ def word_count(chance: random.Random) -> list[Act]:
     ]
 
 
+def garbage(chance: random.Random) -> list[Act]:
+    """Objects at both nodes, references among them, a root or two; sweeps in between."""
+    things = [(f"node-{number % 2}", f"o{number}") for number in range(8)]
+    acts: list[Act] = [(node, "make", (thing,)) for node, thing in things]
+    for _ in range(ACTS // 2):
+        (source, one), (target, other) = chance.sample(things, 2)
+        acts.append((source, "refer", (one, target, other)))
+    for node, thing in chance.sample(things, 2):
+        acts.append((node, "pin", (thing,)))
+    acts += [(f"node-{number % 2}", "sweep", (number,)) for number in range(4)]
+    return acts
+
+
 def promotion(chance: random.Random) -> list[Act]:
     return [("client-0", "ask", (number,)) for number in range(ACTS)]
 
@@ -95,6 +108,7 @@ LOADS: dict[str, Load] = {
     "user_names": names,
     "bank": bank,
     "word_count": word_count,
+    "garbage": garbage,
     "promotion": promotion,
     "concatenation": concatenation,
 }

@@ -216,11 +216,14 @@ APPLICATIONS = (
         [
             ("node-0", "make", ("a",)),
             ("node-1", "make", ("b",)),
+            ("node-1", "make", ("c",)),
             ("node-0", "refer", ("a", "node-1", "b")),
             ("node-0", "pin", ("a",)),
             ("node-1", "sweep", (1,)),
         ],
         frozenset({"dangling"}),
+        answers=("freed",),
+        ends=[("node-0", "seal.end", (True,)), ("node-1", "seal.end", (True,))],
     ),
     Application(
         "promotion",

@@ -13,7 +13,6 @@ from itertools import product
 
 import pytest
 
-from bloomish.analysis.coordinate import coordinate
 from bloomish.runtime.cluster import launch
 from bloomish.runtime.sim.checkers import until_quiet
 from bloomish.runtime.sim.explore.outcomes import by_decided_log, outcomes
@@ -29,14 +28,11 @@ from tests.programs.plans import file_of, plan_of
 FAULTS = parse_rates("default,restart=2,pause=1")
 TICKS = 20_000
 RECOVERY = 6_000
-REFUSED = {"garbage"}
 
-COORDINATED = [one for one in APPLICATIONS if one.name not in REFUSED]
-every = pytest.mark.parametrize("application", COORDINATED, ids=lambda one: one.name)
-"""The applications that can be coordinated."""
+every = pytest.mark.parametrize("application", APPLICATIONS, ids=lambda one: one.name)
 
 
-@pytest.mark.parametrize("application", APPLICATIONS, ids=lambda one: one.name)
+@every
 def test_the_plan(application: Application) -> None:
     assert plan_of(application.target) == file_of(application.target).read_text()
 
@@ -49,13 +45,6 @@ def test_the_flag_is_gone(application: Application) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_what_is_refused_says_why() -> None:
-    made = coordinate("bloomish.programs.garbage")
-    assert made.after.status == 1
-    assert [one.rule for one in made.plan.refusals] == ["collected_1"]
-    assert "terminat" in made.plan.refusals[0].why
 
 
 def run(application: Application, stage: Stage, seed: int, faults: Rates = FAULTS) -> World:
@@ -123,6 +112,23 @@ def test_totals_are_exact() -> None:
         totals = [row for node in stage.nodes[2:] for row in world.shown(node, "total")]
         assert {(job, word): times for job, word, times in totals} == words, f"seed {seed}"
         assert len(totals) == len(words)
+
+
+def test_what_is_collected_is_what_no_root_reaches() -> None:
+    application = named("garbage")
+    stage = stage_of(f"{application.target} --coordinate")
+    swept = 0
+    for seed in range(4):
+        world = run(application, stage, seed, parse_rates("network,pause=1"))
+        acts = LOADS["garbage"](random.Random(f"load/{seed}"))
+        alive = {row[0] for _, collection, row in acts if collection == "pin"}
+        for _ in acts:
+            alive |= {r[2] for _, name, r in acts if name == "refer" and r[0] in alive}
+        garbage = {row[0] for _, name, row in acts if name == "make"} - alive
+        collected = {row[0] for node in stage.nodes for row in world.rows(node, "collected")}
+        assert collected == garbage, f"seed {seed}"
+        swept += len(collected)
+    assert swept > 4
 
 
 @every
