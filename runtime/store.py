@@ -26,9 +26,8 @@ from pathlib import Path
 
 from bloomish import ir
 from bloomish.runtime.evaluator import Row, Tick
-from bloomish.runtime.store_mark import Mark, Marked, MarkTorn, read_mark
+from bloomish.runtime.store_mark import SEAL_BYTES, Mark, Marked, MarkTorn, read_mark
 from bloomish.runtime.store_tables import (
-    DIGEST_BYTES,
     DIGESTS,
     StoredTable,
     quoted,
@@ -251,7 +250,7 @@ class Store:
     def _sealed(self, number: int, digests: Mapping[str, int]) -> bytes:
         """A row's digest has its table's name in it, so their sum stands for all tables."""
         text = f"{self._wants['node']}\0{number}\0{sum(digests.values()) % DIGESTS:x}"
-        return blake2b(text.encode(), digest_size=DIGEST_BYTES).digest()
+        return blake2b(text.encode(), digest_size=SEAL_BYTES).digest()
 
     def tables(self) -> Mapping[str, list[Row]] | None:
         """The durable tables as they were when the store was opened, to be taken once; None if
@@ -314,6 +313,9 @@ class Store:
         if gone and new and table.key is not None:
             key = table.key
             before, after = set(map(key, gone)), set(map(key, new))
+            if before == after:
+                self._db.executemany(table.replace, new)
+                return change
             self._db.executemany(table.replace, [row for row in new if key(row) in before])
             gone = [row for row in gone if key(row) not in after]
             new = [row for row in new if key(row) not in before]

@@ -20,7 +20,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 SECTOR = 512
-_SLOT = struct.Struct("<8sQ16s")
+SEAL_BYTES = 16
+_SLOT = struct.Struct(f"<8sQ{SEAL_BYTES}s")
 _MAGIC = b"bloomsh1"
 _CHECK = 16
 SYNC_EVERY = 1.0

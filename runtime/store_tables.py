@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from operator import itemgetter
+from struct import unpack
 from typing import Any
 
 from bloomish import ir
@@ -25,7 +26,7 @@ from bloomish.order import order_key
 from bloomish.runtime.evaluator import Row
 from bloomish.values import Values
 
-DIGEST_BYTES = 16
+DIGEST_BYTES = 8
 DIGESTS = 1 << (8 * DIGEST_BYTES)
 
 Stored = tuple[Any, ...]
@@ -80,12 +81,11 @@ class StoredTable:
 
         `ascii`, for `repr` follows the Unicode tables of the Python that runs.
         """
-        total = 0
         salt = self.salt
-        for row in rows:
-            text = salt + ascii(row).encode()
-            total += int.from_bytes(blake2b(text, digest_size=DIGEST_BYTES).digest(), "little")
-        return total
+        each = [
+            blake2b(salt + ascii(row).encode(), digest_size=DIGEST_BYTES).digest() for row in rows
+        ]
+        return sum(unpack(f"<{len(each)}Q", b"".join(each)))
 
     def digest_read(self, rows: Iterable[Stored]) -> int:
         """The same of rows as SQL gives them back."""
