@@ -14,15 +14,25 @@ some are missing: so a lost row delays the seal and does not stop it.  A produce
 or that does not come back, keeps its partitions open, and no others.  There is no leader, no vote
 and no clock.  What a manifest promises is durable, and so is what an acknowledgement says.
 
+Where rows are sent because of rows that came the same way, no producer knows when it has sent its
+last.  `Terminating` finds out when nobody has any left and none is under way, by asking twice
+(Mattern, "Algorithms for Distributed Termination Detection", Distributed Computing 1987).  A node
+whose host has ended tells the others how many rows it has sent to each and had from each: one
+moment of it.  Where what each has sent to each is what that one has had, the asker asks all again
+whether they are still where they were.  If so, there was an instant between the two rounds in which
+all were where they said: then every row that was sent had been received, and nobody would ever have
+had a reason to send another.
+
 Neither partition nor row is ever looked into: an insertion writes their columns in their places.
 """
 
 from bloomish import (
-    Address, Any, Key, Program, _, channel, count, here, notin, output, protocol, scratch, table,
-    variables,
+    Address, Any, Key, MapUnion, Max, Program, _, channel, count, here, notin, output, protocol,
+    scratch, sum_, table, variables,
 )
 
-consumer, count_, part, producer, row = variables("consumer count_ part producer row")
+consumer, count_, had_, node, number, other = variables("consumer count_ had_ node number other")
+part, producer, row, sent_, state, theirs = variables("part producer row sent_ state theirs")
 
 
 class Sealing(Program):
@@ -126,3 +136,123 @@ class Keeper(Program):
     kept(part, row) <= give(part, row) & notin(closed(part))
     refused(part, row) <= give(part, row) & closed(part) & notin(kept(part, row))
     closed(part) <+ ends(part)
+
+
+class Asking(Program):
+    """What nodes say to each other whose rows go round."""
+
+    item = channel(to=Address, producer=Address, part=Any, row=Any)
+    missing = channel(to=Address, consumer=Address)
+    status = channel(
+        to=Key(Address), node=Key(Address), moment=Key(int),
+        sent=MapUnion(Address, Max(int)), had=MapUnion(Address, Max(int)),
+    )
+    heard = channel(to=Address, by=Address, moment=int)
+    still = channel(to=Address, by=Address, moment=int, state=int)
+    yes = channel(to=Address, node=Address, state=int)
+
+
+class Terminating(Asking):
+    """Sends and keeps; knows when nobody has any left, and none is under way."""
+
+    peers = scratch(node=Address)
+    send = scratch(consumer=Address, part=Any, row=Any)
+    ends = scratch(part=Any)
+
+    sent = table(consumer=Address, part=Any, row=Any, durable=True)
+    kept = table(producer=Address, part=Any, row=Any, durable=True)
+    ended = table(part=Any, durable=True)
+    arrived = scratch(part=Any, row=Any)
+    complete = scratch(part=Any)
+
+    counted = scratch(consumer=Key(Address), count=int)
+    had = scratch(producer=Key(Address), count=int)
+    total = scratch(of=Key(str), count=int)
+    now_sent = scratch(sent=MapUnion(Address, Max(int)))
+    now_had = scratch(had=MapUnion(Address, Max(int)))
+    moments = scratch(moment=int)
+    told = table(node=Key(Address), moment=Max(int))
+    tells = scratch(node=Address, moment=int)
+
+    reports = table(
+        node=Key(Address), moment=Max(int),
+        sent=MapUnion(Address, Max(int)), had=MapUnion(Address, Max(int)), durable=True,
+    )
+    behind = scratch(producer=Address)
+    settled = scratch(consumer=Address)
+    unheard = scratch(node=Address)
+    under_way = scratch(producer=Address, consumer=Address)
+    states = scratch(state=int)
+    matched = scratch(state=int)
+    agreed = table(node=Key(Address), state=Max(int), durable=True)
+    agrees = scratch(node=Address, state=int)
+    unsure = scratch(node=Address)
+
+    protocol(by="two rounds of counts", sealed={arrived: complete})
+
+    sent(consumer, part, row) <= send(consumer, part, row)
+    kept(producer, part, row) <= Asking.item(_, producer, part, row)
+    arrived(part, row) <= kept(_, part, row)
+    ended(part) <+ ends(part)
+    Asking.item(consumer, here, part, row) <~ (
+        send(consumer, part, row) & notin(settled(consumer))
+    )
+    Asking.item(consumer, here, part, row) <~ (
+        Asking.missing(_, consumer) & sent(consumer, part, row)
+    )
+
+    # One moment of a node: how many rows it has sent to each and had from each, all in one tick.
+    counted(consumer, count()) <= sent(consumer, _, _)
+    had(producer, count()) <= kept(producer, _, _)
+    total("sent", 0) <= ended(_) & notin(sent(_, _, _))
+    total("sent", count()) <= sent(_, _, _)
+    total("had", 0) <= ended(_) & notin(kept(_, _, _))
+    total("had", count()) <= kept(_, _, _)
+    now_sent({}) <= ended(_)
+    now_sent({consumer: count_}) <= counted(consumer, count_)
+    now_had({}) <= ended(_)
+    now_had({producer: count_}) <= had(producer, count_)
+    moments(number + count_) <= ended(_) & total("sent", number) & total("had", count_)
+    Asking.status(node, here, number, sent_, had_) <~ (
+        moments(number) & now_sent(sent_) & now_had(had_) & peers(node) & (node != here)
+        & notin(tells(node, number))
+    )
+    told(node, number) <= Asking.heard(_, node, number)
+    tells(node, number) <= told(node, number)
+
+    # The latest moment that is known of each; counts only grow, so they merge to one moment.
+    reports(node, number, sent_, had_) <= Asking.status(_, node, number, sent_, had_)
+    reports(here, number, sent_, had_) <= moments(number) & now_sent(sent_) & now_had(had_)
+    behind(producer) <= (
+        reports(producer, _, sent_, _) & had(producer, count_) & (sent_.at(here) > count_)
+    )
+    behind(producer) <= (
+        reports(producer, _, sent_, _) & notin(had(producer, _)) & (sent_.at(here) > 0)
+    )
+    settled(consumer) <= (
+        reports(consumer, _, _, theirs) & counted(consumer, count_) & (theirs.at(here) == count_)
+    )
+    Asking.missing(producer, here) <~ Asking.status(_, producer, _, _, _) & behind(producer)
+    Asking.heard(node, here, number) <~ (
+        Asking.status(_, node, number, _, _) & notin(behind(node))
+    )
+    unheard(node) <= peers(node) & notin(reports(node, _, _, _))
+    under_way(node, other) <= (
+        reports(node, _, sent_, _) & reports(other, _, _, theirs)
+        & (sent_.at(other) != theirs.at(node))
+    )
+
+    # The sum of all moments names what is known of all: it grows with each.
+    states(sum_(number)) <= reports(_, number, _, _)
+    matched(state) <= (
+        states(state) & ended(_) & notin(unheard(_)) & notin(under_way(_, _))
+    )
+    Asking.still(node, here, number, state) <~ (
+        matched(state) & reports(node, number, _, _) & (node != here) & notin(agrees(node, state))
+    )
+    Asking.yes(node, here, state) <~ Asking.still(_, node, number, state) & moments(number)
+    agreed(node, state) <= Asking.yes(_, node, state)
+    agrees(node, state) <= agreed(node, state)
+    agrees(here, state) <= matched(state)
+    unsure(node) <= peers(node) & matched(state) & notin(agrees(node, state))
+    complete(part) <= ended(part) & matched(_) & notin(unsure(_))

@@ -38,6 +38,10 @@ def partition(
     for node, stream in streams.items():
         known = [frozenset(at for _, at in end.columns) for end in stream.ends]
         stream.part = tuple(sorted(asked.get(node, frozenset()).intersection(*known)))
+    for stream in streams.values():
+        for end in stream.ends:
+            for behind in end.channels:  # what rests on it asks for all of it
+                streams[behind].part = ()
     again = True
     while again:
         again = False

@@ -133,20 +133,25 @@ def _what(splice: Splice, questions: Sequence[Question], streams: Sequence[str])
     there = ", and all of it is there" if any(map(splice.is_channel, streams)) else ""
     ends = splice.ends_of(streams)
     by = f" (said by {' and '.join(ends)})" if ends else ""
-    return f"{rules} {wait} until {' and '.join(map(splice.told, streams))}{there}{by}"
+    return f"{rules} {wait} until {' and '.join(splice.told(streams))}{there}{by}"
 
 
 def _price(splice: Splice, streams: Sequence[str], gate: tuple[str, ...]) -> Price:
-    """A manifest and its acknowledgement between every producer and every consumer."""
+    """What is said besides the rows themselves, and how long it takes."""
     channels = [node for node in streams if splice.is_channel(node)]
-    messages = sum(2 * splice.producers(node) * splice.consumers(node) for node in channels)
+    messages = sum(map(splice.messages, channels))
+    rounds = [node for node in channels if splice.places[node].stream.goes_round]
     per = [*([", ".join(gate)] if gate else []), *(["channel"] if len(channels) > 1 else [])]
     formula = "nothing: its own host says it"
-    if channels:
+    if rounds:
+        formula = "4 * nodes * (nodes - 1) once all are at rest, more for each that moves again"
+    if len(rounds) < len(channels):
         often = f"per {' and '.join(per)}" if per else "once"
-        formula = f"2 * producers * consumers {often}; rows cost what they did"
+        formula = f"2 * producers * consumers {often}" + (f"; {formula}" if rounds else "")
+    if channels:
+        formula += "; rows cost what they did"
     only = f"that {', '.join(gate)} alone" if gate else "the answer"
     who = "producer that does not end, or is down," if channels else "host that does not say so"
     stops = f"a {who} keeps {only} waiting"
-    hops = max((splice.hops(node) for node in channels), default=0)
-    return Price(float(messages), formula, hops / 2, stops)
+    trips = max(map(splice.round_trips, channels), default=0.0)
+    return Price(float(messages), formula, trips, stops)

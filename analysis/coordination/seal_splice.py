@@ -85,7 +85,9 @@ class Splice:
         for node, stream in self.survey.streams.items():
             self.places[node] = self._place(node, stream)
         for node, place in self.places.items():
-            if place.channel:
+            if place.stream.goes_round:
+                self._embed_round(node, place)
+            elif place.channel:
                 self._embed_channel(node, place)
             else:
                 self._embed_input(place)
@@ -125,7 +127,8 @@ class Splice:
         chosen = [declared.columns[at] for at in order]
         if not stream.part:
             chosen.insert(0, WHOLE)
-        columns = free_names(chosen, module(f"{MODULE}:{'Both' if channel else 'Keeper'}").program)
+        name = ("Terminating" if stream.goes_round else "Both") if channel else "Keeper"
+        columns = free_names(chosen, module(f"{MODULE}:{name}").program)
         width = len(stream.part) or 1
         name = declared.collection.name.replace(".", "_")
         path = free_path(self.deployed, f"{self.path}_{name}")
@@ -140,14 +143,21 @@ class Splice:
         inner = embedded(program, place.path)
         return replace(inner, rules=tuple(replace(rule, origin=ORIGIN) for rule in inner.rules))
 
+    def _embed_round(self, node: str, place: Place) -> None:
+        """All who have the channel send, keep, and find out together that it has ended."""
+        peers = self.declaring(node)
+        for role in peers:
+            inner = self._roster(self._module(place, "Terminating"), place.path, peers, "peers")
+            if all(end.at_once for end in place.stream.ends if end.role == role):
+                once = ir.Atom(f"{place.path}.peers", (ir.Wild(),))
+                inner = self._with_rule(inner, f"{place.path}.ends", (YES,), (once,))
+            self.inner[role, place.path] = inner
+
     def _embed_channel(self, node: str, place: Place) -> None:
         senders = list(dict.fromkeys(unit.role for unit in place.stream.senders))
         receivers = self.receivers(node)
-        for role, declared in self.system.roles.items():
+        for role in self.declaring(node):
             sends, asks = role in senders, role in receivers
-            reads = any(c.wire == self._wire(node) for c in declared.program.collections)
-            if not (sends or asks or reads):
-                continue
             name = {(True, True): "Both", (True, False): "Sender", (False, True): "Receiver"}
             inner = self._module(place, name.get((sends, asks), "Sealing"))
             if sends:
@@ -344,9 +354,9 @@ class Splice:
             if node in question.streams:
                 yield question.unit
                 yield from question.ways.values()
-        for place in self.places.values():
+        for other, place in self.places.items():
             for end in place.stream.ends:
-                if node in end.channels:
+                if node in end.channels or (node == other and place.stream.goes_round):
                     yield from end.ways
 
     def _reading(
@@ -424,6 +434,15 @@ class Splice:
     def is_channel(self, node: str) -> bool:
         return self.places[node].channel
 
+    def declaring(self, node: str) -> list[str]:
+        """The roles that have a channel."""
+        wire = self._wire(node)
+        return [
+            name
+            for name, role in self.system.roles.items()
+            if any(c.kind == "channel" and c.wire == wire for c in role.program.collections)
+        ]
+
     def receivers(self, node: str) -> list[str]:
         """The roles at which a channel's rows are asked for."""
         reading = (u for u in self._ways(node) if any(use.node == node for use in u.uses))
@@ -437,29 +456,55 @@ class Splice:
         roles = {unit.role for unit in self.places[node].stream.senders}
         return sum(self.size(role) for role in roles)
 
-    def hops(self, node: str) -> int:
-        """How many channels in a row end before a channel has ended."""
-        ends = self.places[node].stream.ends
-        return 1 + max((self.hops(other) for end in ends for other in end.channels), default=0)
+    def messages(self, node: str) -> int:
+        """How many a partition of a channel costs: a manifest and its acknowledgement between
+        each producer and each consumer; of what goes round, two questions and their answers."""
+        if self.places[node].stream.goes_round:
+            nodes = sum(map(self.size, self.declaring(node)))
+            return 4 * nodes * (nodes - 1)
+        return 2 * self.producers(node) * self.consumers(node)
+
+    def round_trips(self, node: str) -> float:
+        """From the end of what it is made of to its own."""
+        place = self.places[node]
+        if not place.channel:
+            return 0.0
+        behind = {other for end in place.stream.ends for other in end.channels}
+        own = 1.5 if place.stream.goes_round else 0.5
+        return own + max(map(self.round_trips, behind), default=0.0)
 
     def consumers(self, node: str) -> int:
         """How many nodes ask for the rows of a channel."""
         return sum(map(self.size, self.receivers(node)))
 
-    def told(self, node: str) -> str:
+    def told(self, nodes: Sequence[str]) -> Iterator[str]:
         """Who says that there is no more, in words."""
-        place = self.places[node]
-        name = self.system.nodes[node].collection.name
+        own: dict[str, list[str]] = {}
+        for node in nodes:
+            if not self.places[node].channel:
+                own.setdefault(self._per(node), []).append(self._named(node))
+        for per, names in own.items():
+            yield f"the node's own host has no more {' or '.join(names)}{per}"
+        yield from (self._told(node) for node in nodes if self.places[node].channel)
+
+    def _named(self, node: str) -> str:
+        return self.system.nodes[node].collection.name
+
+    def _per(self, node: str) -> str:
         per = ", ".join(column.name for column in self.gate(node))
-        more = f"no more {name} for the {per}" if per else f"no more {name}"
-        if not place.channel:
-            return f"the node's own host has {more}"
+        return f" for the {per}" if per else ""
+
+    def _told(self, node: str) -> str:
+        place = self.places[node]
+        if place.stream.goes_round:
+            return f"no node has any {self._named(node)} left to send or under way"
         roles = list(dict.fromkeys(unit.role for unit in place.stream.senders))
         who = " and ".join(
             f"the {self.size(role)} nodes of {role}" if self.size(role) > 1 else f"{role}-0"
             for role in roles
         )
-        return f"{who} {'have' if self.producers(node) > 1 else 'has'} {more}"
+        has = "have" if self.producers(node) > 1 else "has"
+        return f"{who} {has} no more {self._named(node)}{self._per(node)}"
 
     def ends_of(self, streams: Iterable[str]) -> list[str]:
         """The inputs by which hosts end these streams."""

@@ -14,7 +14,7 @@ say that there is no more for them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bloomish import ir
 from bloomish.analysis.graph import Unit, Use
@@ -72,12 +72,14 @@ class End:
 @dataclass(slots=True)
 class Stream:
     """A channel or an input (by its node) of which a question needs all rows.  `part`: the
-    columns of the partitions in which it ends, none if it ends as a whole."""
+    columns of the partitions in which it ends, none if it ends as a whole.  `goes_round`: rows
+    are sent because of rows that came by it, so that all who have it end together."""
 
     node: str
     ends: tuple[End, ...]
     senders: tuple[Unit, ...] = ()
     part: tuple[int, ...] = ()
+    goes_round: bool = False
 
 
 @dataclass(slots=True)
@@ -166,7 +168,10 @@ class Survey:
             raise Unsealable(ground.obstacles[0])
         for leaf in strict:
             if self.system.component[leaf.node] == self.system.component[question.unit.head]:
-                raise Unsealable(self._round(leaf.node))
+                raise Unsealable(
+                    f"what it concludes comes back to it by {self.name(leaf.node)}: it can never "
+                    "have seen all"
+                )
             if leaf.node not in self.contracts.by_complete:
                 occurrences.setdefault(leaf.node, []).append(leaf)
         question.ways |= ground.units
@@ -246,11 +251,11 @@ class Survey:
 
     def _round(self, node: str) -> str:
         return (
-            f"{self.name(node)} goes round: it is sent because of what has come by it. That nobody "
-            "has any left, and none is under way, is termination, of which no producer knows by "
-            "itself. A detector must ask all nodes twice how many they have sent and received "
-            "(Mattern 1987); or count the rounds: tag the messages with the round's number, and "
-            "seal round after round"
+            f"{self.name(node)} goes round by way of other channels: it is sent because of what "
+            "has come by them, and they because of what has come by it. That nobody has any left, "
+            "and none is under way, can be found out for one channel by asking all of its nodes "
+            "twice; say by one channel what goes round, or tag what is sent with the number of its "
+            "round, and let each round end by itself"
         )
 
     def _stream(self, node: str, way: tuple[str, ...]) -> Stream:
@@ -267,7 +272,19 @@ class Survey:
         if declared.lattices:
             raise Unsealable(f"rows of {name} merge on their way, so they cannot be counted")
         senders = tuple(self.system.producers[node])
-        return Stream(node, tuple(self._end(unit, way) for unit in senders), senders)
+        ends = tuple(self._end(unit, way) for unit in senders)
+        goes_round = any(node in end.channels for end in ends)
+        if goes_round:
+            ends = tuple(self._closed(end, node, way) for end in ends)
+        return Stream(node, ends, senders, goes_round=goes_round)
+
+    def _closed(self, end: End, node: str, way: tuple[str, ...]) -> End:
+        """The end of a sender in a round: what its hosts give is closed before, or a row that
+        comes too late would set all going again."""
+        for given in end.inputs:
+            self.stream(given, way)
+        others = (other for other in end.channels if other != node)
+        return replace(end, inputs=(), channels=(*others, *end.inputs), columns=())
 
     def _end(self, unit: Unit, way: tuple[str, ...]) -> End:
         """What ends the rows of one sending rule."""
@@ -294,7 +311,8 @@ class Survey:
             elif self.system.nodes[leaf.node].kind == "input":
                 found["inputs"][leaf.node] = None
             elif leaf.node not in self.contracts.by_complete:
-                self.stream(leaf.node, way)
+                if leaf.node != unit.head:
+                    self.stream(leaf.node, way)
                 found["channels"][leaf.node] = None
         return End(
             unit.role,
