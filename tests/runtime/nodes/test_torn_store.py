@@ -164,10 +164,10 @@ def test_no_harm_goes_unseen(
 @pytest.mark.timeout(7_200)
 @pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize("name", FILES)
-def test_no_harm_goes_unseen_at_thousands_of_places(
+def test_no_harm_goes_unseen_at_a_thousand_places(
     killed: Killed, tmp_path: Path, name: str, harm: Callable[[bytes, int], bytes]
 ) -> None:
-    harmed(tmp_path / "a", killed, name, harm, 5_000)
+    harmed(tmp_path / "a", killed, name, harm, 1_000)
 
 
 def test_a_file_that_is_gone_or_older_than_its_mark(killed: Killed, tmp_path: Path) -> None:
