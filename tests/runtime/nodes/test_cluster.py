@@ -263,6 +263,27 @@ async def test_a_killed_node_restarts_from_its_last_committed_tick(tmp_path: Pat
         )
 
 
+@going
+async def test_what_a_host_was_shown_is_on_disk(tmp_path: Path) -> None:
+    """Nothing leaves the receiver, so its ticks may wait for a commit; who asks must not see more
+    than lasts."""
+    async with launch(WEATHER, data=tmp_path) as cluster:
+        async with cluster.connect("sender-0") as sender:
+            seen: list[object] = []
+            for number in range(5):
+                async with cluster.connect("receiver-0") as receiver:
+                    await say(sender, number)
+                    while len(await receiver.contents("kept")) <= len(seen):
+                        continue
+                    cluster.kill("receiver-0")
+                seen.append((number, "fine"))
+                await cluster.wait_for("dead", "receiver-0")
+                await cluster.restart("receiver-0")
+                await cluster.wait_for("running", "receiver-0")
+                async with cluster.connect("receiver-0") as receiver:
+                    assert await receiver.contents("kept") == seen
+
+
 @pytest.mark.parametrize("evaluator", EVALUATORS)
 @going
 async def test_values_of_every_sort_pass_through_hosts_and_the_disk(

@@ -237,6 +237,21 @@ def test_a_commit_that_fails_leaves_nothing_of_the_tick(tmp_path: Path) -> None:
     db.close()
 
 
+def test_what_is_taken_lasts_once_it_is_settled(tmp_path: Path) -> None:
+    file = tmp_path / "x.sqlite"
+    store = opened(file)
+    for number in range(3):
+        store.take(Tick(number, durable={"rows": ([], [(number, (number, "x"))])}))
+        assert store.owes
+    store.settle()
+    assert not store.owes
+    store.take(Tick(4, durable={"rows": ([(0, (0, "x"))], [])}))
+    store.close()
+    store = opened(file)
+    assert sorted((store.tables() or {})["rows"]) == [(n, (n, "x")) for n in range(3)]
+    store.close()
+
+
 # ----------------------------------------------------------------------- timers
 
 
