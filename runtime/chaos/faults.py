@@ -24,6 +24,8 @@ from bloomish.runtime.sim.schedule import SECOND, Fault, LinkFault, NodeFault, S
 KINDS = ("restart", "pause", "partition", "oneway")
 SHORTEST, LONGEST = 0.2, 2.5
 """Seconds that a fault holds."""
+AT_ONCE = 0.4
+"""So many of the kills are of several nodes at the same moment."""
 ONCE_IN = 1.2
 """Seconds after which, on average, the next one begins."""
 
@@ -48,13 +50,17 @@ def drawn(
         end = min(start + chance.uniform(SHORTEST, LONGEST), seconds)
         times = (round(start * SECOND), round(end * SECOND))
         if kind in ("restart", "pause"):
-            faults.append(NodeFault(kind, chance.choice(attacked), *times))  # type: ignore[arg-type]
+            # Several at once, as when a rack loses its power.
+            several = kind == "restart" and chance.random() < AT_ONCE
+            some = chance.randint(2, len(attacked)) if several and len(attacked) > 1 else 1
+            for node in sorted(chance.sample(list(attacked), some)):
+                faults.append(NodeFault(kind, node, *times))  # type: ignore[arg-type]
         elif kind == "partition":
             # Through the attacked, where it matters most; the others fall on either side.
-            some = set(chance.sample(list(attacked), chance.randint(1, max(1, len(attacked) // 2))))
-            some |= {one for one in everybody if one not in attacked and chance.random() < 0.5}
-            left = tuple(one for one in everybody if one in some)
-            right = tuple(one for one in everybody if one not in some)
+            cut = set(chance.sample(list(attacked), chance.randint(1, max(1, len(attacked) // 2))))
+            cut |= {one for one in everybody if one not in attacked and chance.random() < 0.5}
+            left = tuple(one for one in everybody if one in cut)
+            right = tuple(one for one in everybody if one not in cut)
             if left and right:
                 faults.append(LinkFault("partition", left, right, *times))
         elif len(everybody) > 1:

@@ -14,14 +14,16 @@ without losing an order:
   who has come to the same state with fewer of them placed can do whatever the other can.
 
 A search that ends without an order has proved that there is none.  One that reaches its limit has
-proved nothing, and says `unknown`.
+proved nothing, and says `unknown`.  Where there is none, what is told is the shortest prefix
+without one; what is not answered in it may have come about, with the answer that it had later, or
+not.
 """
 
 from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -138,16 +140,37 @@ def _judge(
     key: Any, operations: Sequence[Operation], model: Model, initial: object, budget: Budget
 ) -> Judged:
     opens = sum(one.outcome == "open" for one in operations)
+    first = model.first(initial)
     search = Search(operations, model)
-    verdict = search.run(model.first(initial), budget)
+    verdict = search.run(first, budget)
     return Judged(
         key,
         verdict,
         len(operations),
         opens,
         search.order if verdict == "yes" else (),
-        search.trouble() if verdict == "no" else None,
+        _shortest(search, first, budget) if verdict == "no" else None,
     )
+
+
+def _shortest(failed: Search, first: State, budget: Budget) -> Trouble:
+    """Why a history has no order, told of its shortest prefix that has none; if the limit is
+    reached first, of one that is short."""
+    if failed.model.possible is None:
+        return failed.trouble()  # what comes later has cut nothing: it is the shortest
+    low, high = 0, len(failed.completed)  # up to so many answers there is an order; there is none
+    while high - low > 1:
+        middle = (low + high) // 2
+        search = Search(failed.operations, failed.model, failed.completed[middle - 1].end)
+        verdict = search.run(first, budget)
+        if verdict == "unknown":
+            break
+        low, high = (middle, high) if verdict == "yes" else (low, middle)
+    answer = failed.completed[high - 1]
+    search = Search(failed.operations, failed.model, answer.end, answer)
+    if search.run(first, budget) == "unknown":
+        return Trouble(answer, (), ())
+    return search.trouble()
 
 
 @dataclass(slots=True)
@@ -166,18 +189,29 @@ class _Frame:
 class Search:
     """The search for an order of one object's operations."""
 
-    def __init__(self, operations: Sequence[Operation], model: Model) -> None:
-        effects = [(one, model.effect(one)) for one in operations]
-        known = [(one, does) for one, does in effects if does is not None]
-        ended = [(one, does) for one, does in known if one.end is not None]
+    def __init__(
+        self,
+        operations: Sequence[Operation],
+        model: Model,
+        until: int | None = None,
+        doubted: Operation | None = None,
+    ) -> None:
+        """With `until`, of the prefix up to that line: what is answered after it need not be
+        placed.  The answer of `doubted` tells nothing about what comes before it."""
+        begun = [one for one in operations if until is None or one.begin < until]
+        known = [(one, does) for one in begun if (does := model.effect(one)) is not None]
+        ended = [pair for pair in known if _answered(pair[0], until)]
         ended.sort(key=lambda pair: pair[0].end or 0)
-        never = [(one, does) for one, does in known if one.end is None]
+        never = [pair for pair in known if not _answered(pair[0], until)]
         never.sort(key=lambda pair: pair[0].begin)
+        self.operations = operations
         self.model = model
         self.completed = [one for one, _ in ended]
         self.open = [one for one, _ in never]
         self.effects: list[Effect] = [does for _, does in ended + never]
         self.order: tuple[Operation, ...] = ()
+        trusted = [one for one in self.completed if one is not doubted]
+        self._possible = (model.possible or _anything)(trusted)
         self._under_way = _under_way(self.completed)
         begins = [one.begin for one in self.open]
         self._open_by = [bisect_left(begins, one.end or 0) for one in self.completed]
@@ -201,7 +235,7 @@ class Search:
                 continue
             effect = self.effects[choice]
             after = effect.after(frame.state)
-            if after is None:
+            if after is None or not self._possible(after):
                 continue
             first, mask, used = frame.first, frame.mask, frame.used
             if choice >= count:
@@ -264,6 +298,14 @@ class Search:
         beside += self.open[: self._open_by[self._farthest]]
         beside.sort(key=lambda one: one.begin)
         return Trouble(operation, tuple(beside), tuple(self._dead_ends.values()))
+
+
+def _answered(operation: Operation, until: int | None) -> bool:
+    return operation.end is not None and (until is None or operation.end <= until)
+
+
+def _anything(operations: Sequence[Operation]) -> Callable[[Any], bool]:
+    return lambda state: True
 
 
 def _under_way(completed: Sequence[Operation]) -> list[tuple[int, ...]]:

@@ -17,8 +17,9 @@ set       add VALUE; remove VALUE; read (all, in any order)
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import Any
 
 from bloomish.errors import BloomishError
@@ -57,6 +58,9 @@ class Model:
     """By `f`; None: it says nothing about the order (a read without an answer)."""
     show: Callable[[Any], str]
     """A state in words."""
+    possible: Callable[[Sequence[Operation]], Callable[[Any], bool]] | None = None
+    """Where the answers tell which states there can have been, as they do of what only grows at its
+    end: whether a state is one of these."""
 
     def effect(self, operation: Operation) -> Effect | None:
         """What an operation does; raises WrongOperation."""
@@ -77,6 +81,10 @@ class Model:
 
 def text(value: Any) -> str:
     """A value as JSON, equal for equal values."""
+    if type(value) is str:
+        return encode_basestring(value)
+    if type(value) is int:
+        return str(value)
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
@@ -199,6 +207,25 @@ def _items(values: Any) -> tuple[str, ...]:
     return tuple(map(text, values))
 
 
+def _beginnings(
+    parsed: Callable[[Any], Any],
+) -> Callable[[Sequence[Operation]], Callable[[Any], bool]]:
+    """Of what is appended to alone, every state is a beginning of the longest answer, or begins
+    with it."""
+
+    def possible(operations: Sequence[Operation]) -> Callable[[Any], bool]:
+        told = [parsed(one.answer) if one.f == "read" else _told(one, parsed) for one in operations]
+        longest = max((one for one in told if one is not None), key=len, default=None)
+        if longest is None:
+            return lambda state: True
+        length = len(longest)
+        return lambda state: bool(
+            state == longest[: len(state)] if len(state) < length else state[:length] == longest
+        )
+
+    return possible
+
+
 def _append_item(operation: Operation) -> Effect:
     item, told = text(operation.value), _told(operation, _items)
 
@@ -214,6 +241,7 @@ LIST = Model(
     _items,
     {"append": _append_item, "read": _reads(_items)},
     lambda state: f"[{', '.join(state)}]",
+    _beginnings(_items),
 )
 
 
@@ -235,7 +263,9 @@ def _append_word(operation: Operation) -> Effect:
     return Effect(append)
 
 
-TEXT = Model("text", _word, {"append": _append_word, "read": _reads(_word)}, text)
+TEXT = Model(
+    "text", _word, {"append": _append_word, "read": _reads(_word)}, text, _beginnings(_word)
+)
 
 
 # ----------------------------------------------------------------- counter

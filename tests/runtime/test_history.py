@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bloomish.cli import bloomish
@@ -35,6 +35,7 @@ VALUES = st.recursive(
         st.tuples(VALUES, VALUES, VALUES, st.sampled_from(["ok", "fail", "info", ""])), max_size=8
     )
 )
+@settings(max_examples=50, deadline=None)
 def test_what_is_written_is_read(
     operations: list[tuple[object, object, object, str]],
 ) -> None:

@@ -397,7 +397,7 @@ def test_ten_thousand_operations_take_seconds() -> None:
     for kind in MODELS:
         keys = [f"k{n}" for n in range(10)]
         events = simulated(kind, random.Random(kind), 10_000, 10, keys, unknown=0.002)
-        started = time.perf_counter()
+        started = time.process_time()
         judgement = linearizable(paired(events), model(kind), INITIAL.get(kind))
         assert judgement.verdict == "yes"
-        assert time.perf_counter() - started < 20, kind
+        assert time.process_time() - started < 20, kind
