@@ -197,6 +197,7 @@ class Log(MultiPaxos):
     queue = table(command=Any)
     opened = scratch(ballot=Key((int, Address)), slot=int)
     gathered = scratch(count=int, commands=Any)
+    own = scratch(ballot=(int, Address), slot=int, batch=Batch)     # a leader's own vote
 
     ready(ballot) <= leading(ballot) & established(ballot)
     opened(ballot, slot) <= (
@@ -209,9 +210,10 @@ class Log(MultiPaxos):
     queue(command) <- queue(command) & opened(_, _)
     queue(command) <- queue(command) & notin(leading(_))
 
-    vote(slot, (ballot, batch)) <= (
+    own(ballot, slot, batch) <= (
         leading(ballot) & proposal(ballot, slot, batch) & floor(first) & (slot >= first)
     )
+    vote(slot, (ballot, batch)) <= own(ballot, slot, batch)
     MultiPaxos.accept(replica, ballot, here, slot, batch) <~ (
         leading(ballot) & proposal(ballot, slot, batch) & MultiPaxos.replicas(replica)
         & (replica != here)
@@ -223,7 +225,7 @@ class Log(MultiPaxos):
     learned = scratch(slot=int, batch=Batch)
     decided = scratch(ballot=(int, Address), slot=int, batch=Batch)
 
-    tally(ballot, slot, {here}) <= leading(ballot) & proposal(ballot, slot, _)
+    tally(ballot, slot, {here}) <= own(ballot, slot, _)
     tally(ballot, slot, {acceptor}) <= (
         MultiPaxos.voted(_, ballot, slot, acceptor) & proposal(ballot, slot, _)
     )
@@ -378,8 +380,7 @@ class Replica(Log, Store):
         client=Key(Address), session=Key(int), number=int, ok=bool, value=str, durable=True
     )
     known = scratch(client=Address, session=int, number=int)
-    executed = scratch(client=Address, session=int, number=int)
-    next_call = scratch(client=Address, session=int, number=int, op=str, key=str, a=str, b=str)
+    executed = scratch(command=Any)
     call = scratch(client=Address, session=int, number=int, op=str, key=str, a=str, b=str)
     old = scratch(key=Key(str), value=str)
     new = scratch(key=Key(str), value=str)
@@ -406,19 +407,16 @@ class Replica(Log, Store):
 
     # --- out of the log
 
-    next_call(
+    executed(command) <= (
+        Log.apply(_, command)
+        & sessions(field(command, 0, Address), field(command, 1, int), done, _, _)
+        & (done >= field(command, 2, int))
+    )
+    call(
         field(command, 0, Address), field(command, 1, int), field(command, 2, int),
         field(command, 3, str), field(command, 4, str), field(command, 5, str),
         field(command, 6, str),
-    ) <= Log.apply(_, command)
-    executed(client, session, number) <= (
-        next_call(client, session, number, _, _, _, _)
-        & sessions(client, session, done, _, _) & (done >= number)
-    )
-    call(client, session, number, op, key, a, b) <= (
-        next_call(client, session, number, op, key, a, b)
-        & notin(executed(client, session, number))
-    )
+    ) <= Log.apply(_, command) & notin(executed(command))
     old(key, value) <= call(_, _, _, _, key, _, _) & store(key, value)
     old(key, "") <= call(_, _, _, _, key, _, _) & notin(store(key, _))
 
