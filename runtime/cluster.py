@@ -257,6 +257,11 @@ class RunningCluster:
             except TimeoutError:
                 raise StartFailed(f"{', '.join(names)}: not {state} within {timeout:g} s") from None
 
+    async def runs(self, name: str) -> None:
+        """Wait until a node runs; if it is dead, until it has been restarted."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.members[name].state == "running")
+
     async def all_gone(self) -> None:
         """Wait until no node runs and none is being restarted."""
         async with self._changed:

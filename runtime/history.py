@@ -119,6 +119,8 @@ class Operation:
     began: int = 0
     ended: int | None = None
     """The times of these lines."""
+    node: str = ""
+    """Who was asked."""
 
     @property
     def lines(self) -> str:
@@ -271,7 +273,17 @@ def pair(events: Iterable[tuple[int, Event]], name: str = "history") -> Iterator
 def _operation(begin: int, asked: Event, completion: tuple[int, Event] | None) -> Operation:
     if completion is None:
         return Operation(
-            asked.process, asked.f, asked.key, asked.value, None, "open", begin, None, asked.time
+            asked.process,
+            asked.f,
+            asked.key,
+            asked.value,
+            None,
+            "open",
+            begin,
+            None,
+            asked.time,
+            None,
+            asked.node,
         )
     end, told = completion
     outcome: Outcome = "ok" if told.type == "ok" else "fail"
@@ -286,6 +298,7 @@ def _operation(begin: int, asked: Event, completion: tuple[int, Event] | None) -
         end,
         asked.time,
         told.time,
+        asked.node,
     )
 
 

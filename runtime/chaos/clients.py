@@ -16,12 +16,12 @@ from typing import Any
 
 from bloomish.runtime.chaos.loads import Load, Wanted
 from bloomish.runtime.chaos.operations import NAMES, Part
-from bloomish.runtime.cluster import RunningCluster, StartFailed
+from bloomish.runtime.cluster import RunningCluster
 from bloomish.runtime.history import Event, Note, Type
 from bloomish.runtime.host import Node, NodeGone, RowsSetAside, Watch
 
 RETRY = 0.05
-"""Seconds until a node that has no door yet is dialled again."""
+"""Seconds until a node that is lost is dialled again, if it is said to run."""
 
 
 class Lost(Exception):
@@ -74,8 +74,8 @@ class Access:
     async def stay(self) -> None:
         """Keeps the connection, and hands out answers, until cancelled."""
         while True:
+            await self._cluster.runs(self.node)
             try:
-                await self._cluster.wait_for("running", self.node, timeout=float("inf"))
                 async with self._cluster.connect(self.node) as host:
                     watches = [await host.watch(name) for name in self._outputs]
                     self._host = host
@@ -83,8 +83,8 @@ class Access:
                     async with asyncio.TaskGroup() as group:
                         for name, watch in zip(self._outputs, watches, strict=True):
                             group.create_task(self._hand_out(name, watch))
-            except* (NodeGone, StartFailed) as gone:
-                # Its process has died, or is not through with its start.
+            except* NodeGone as gone:
+                # Its process has died, and the cluster may not have heard of it yet.
                 self._lose(str(gone.exceptions[0]))
                 await asyncio.sleep(RETRY)
 

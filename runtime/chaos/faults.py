@@ -129,8 +129,10 @@ async def _on_node(
         if fault.kind == "pause":
             cluster.kill(fault.node, signal.SIGSTOP)
             note(f"{fault.node} stands still")
-            await _until(fault.end, begun)
-            cluster.kill(fault.node, signal.SIGCONT)
+            try:
+                await _until(fault.end, begun)
+            finally:  # who stands still cannot be stopped in order
+                cluster.kill(fault.node, signal.SIGCONT)
             note(f"{fault.node} goes on")
             return
         cluster.kill(fault.node)

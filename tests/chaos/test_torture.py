@@ -31,6 +31,8 @@ ONE_PLACE = str(CLUSTERS / "one_place.py")
 MEMORY = Path("/dev/shm")
 """More load than with files on a disk, where there is such a folder."""
 SHORT = 6.0
+SETTLED = 250_000_000
+"""Nanoseconds after which what was under way when the network was cut has arrived."""
 
 
 def settings(target: str, operations: Path, folder: Path, **sizes: int) -> Settings:
@@ -61,6 +63,23 @@ def test_registers_and_locks_are_linearizable_under_faults(
     assert set(outcome.judgements) == {"register", "lock", "text"}
     assert outcome.counts["ok"] > 50
     assert outcome.recovered is not None
+
+
+def test_in_a_minority_nobody_is_answered_and_in_a_majority_all_are(tmp_path: Path) -> None:
+    """Consistency rather than availability where the network is cut (Gilbert, Lynch 2002)."""
+    what = settings(MULTIPAXOS, STORE_OPERATIONS, tmp_path, replica=5, client=2)
+    cut = "partition replica-0,replica-1,client-0|replica-2,replica-3,replica-4,client-1 1-4"
+    outcome = run(replace(what, schedule=from_text(cut, what.declared.nodes)))
+    assert outcome.status == 0, told(outcome)
+    answered = {"client-0": 0, "client-1": 0}
+    for path in outcome.histories.values():
+        history = read_history(path)
+        (begins, ends) = (note.time for _, note in history.notes if "partition" in note.text)
+        for one in history.operations:
+            if one.ended is not None and begins + SETTLED < one.began and one.ended < ends:
+                answered[one.node] += one.outcome == "ok"
+    assert answered["client-0"] == 0
+    assert answered["client-1"] > 0
 
 
 def test_reads_that_followers_answer_are_found(tmp_path: Path) -> None:
