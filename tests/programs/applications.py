@@ -24,8 +24,9 @@ class Application:
 
     The acts follow each other by `step` microseconds, the last `late` of them after a second.
     All nodes of `role` should hold the same in `agree`; of `final` nothing should be taken back;
-    every one of `answers` has rows at some node in the end.  Exploration takes the first
-    `explored` acts.  With coordination inserted, `ends` is how hosts say that there is no more.
+    every one of `answers` has rows at some node in the end.  With coordination inserted, `ends`
+    is how hosts say that there is no more, and exploration takes the first `explored` acts (or
+    `small` ones) and finds so many `outcomes`.
     """
 
     name: str
@@ -42,6 +43,8 @@ class Application:
     late: int = 0
     answers: tuple[str, ...] = ()
     explored: int = 2
+    small: Sequence[Act] = ()
+    outcomes: int = 2
     ends: Sequence[Act] = ()
 
     @property
@@ -68,6 +71,11 @@ class Application:
             world.insert(insert.node, insert.collection, insert.rows)
         world.run(SAFETY)
         return world
+
+    def explored_ends(self, acts: Sequence[Act]) -> list[Act]:
+        """The ends of what these acts are about."""
+        named = {value for _, _, row in acts for value in row}
+        return [one for one in self.ends if one[2][0] is True or one[2][0] in named]
 
     def answered(self, world: World) -> bool:
         """Whether every output that should have rows has handed some over, at some node."""
@@ -111,6 +119,8 @@ APPLICATIONS = (
         "replica",
         ("cart",),
         seed=2,
+        explored=3,
+        outcomes=6,
     ),
     Application(
         "register",
@@ -131,6 +141,8 @@ APPLICATIONS = (
         "replica",
         ("register",),
         answers=("done", "got"),
+        explored=3,
+        outcomes=6,
     ),
     Application(
         "first_come_lock",
@@ -202,6 +214,11 @@ APPLICATIONS = (
             for job in ("poem", "song")
         ],
         answers=("total",),
+        small=[
+            ("mapper-0", "line", ("poem", 1, "a rose")),
+            ("mapper-1", "line", ("poem", 1, "a")),
+        ],
+        outcomes=1,
     ),
     Application(
         "garbage",
@@ -224,6 +241,8 @@ APPLICATIONS = (
         frozenset({"dangling"}),
         answers=("freed",),
         ends=[("node-0", "seal.end", (True,)), ("node-1", "seal.end", (True,))],
+        explored=6,
+        outcomes=1,
     ),
     Application(
         "promotion",
@@ -241,6 +260,7 @@ APPLICATIONS = (
         faults="crash replica-0 0.3",
         late=3,
         answers=("answered",),
+        outcomes=0,
     ),
     Application(
         "concatenation",
