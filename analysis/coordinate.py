@@ -29,6 +29,7 @@ from bloomish.analysis.coordination.data import (
     Deployed,
     Inserted,
     Insertion,
+    LogKind,
     Mechanism,
     Plan,
     Proposal,
@@ -60,15 +61,14 @@ class Coordinated:
 def coordinate(
     target: Checkable,
     mechanism: str = "",
-    contract: bool = False,
+    log: LogKind = "paxos",
     nodes: int = 1,
     shards: int = 1,
 ) -> Coordinated:
     """Put into a target the coordination that its points of order need.
 
-    `mechanism` forces one ("paxos", "2pc", "seal").  With `contract` a log of
-    several nodes is inserted as its contract has it, numbered by one node: what
-    an explorer can exhaust.  `shards`: so many logs, split by key, where the rules
+    `mechanism` forces one ("paxos", "2pc", "seal").  `log` says who keeps a
+    log of several nodes: see `LogKind`.  `shards`: so many logs, split by key, where the rules
     keep to one key.  A program that stands alone becomes a deployment
     of `nodes` nodes.  Raises BloomishError for a mechanism that there is not, and
     for a .ded program.
@@ -95,7 +95,7 @@ def coordinate(
         if first is None:
             break
         mine = settled.points[_family(first)]
-        made = _pass(_family(first), contract, shards)(deployed, inference, report, mine)
+        made = _pass(_family(first), log, shards)(deployed, inference, report, mine)
         for refusal in made.refusals:
             role = next(p.role for p in mine if p.id == refusal.point)
             refusals[role, refusal.rule] = refusal
@@ -116,11 +116,11 @@ def _family(mechanism: Mechanism) -> Mechanism:
     return "consensus" if mechanism == "local order" else mechanism
 
 
-def _pass(mechanism: Mechanism, contract: bool, shards: int) -> Pass:
+def _pass(mechanism: Mechanism, log: LogKind, shards: int) -> Pass:
     passes: dict[Mechanism, Pass] = {
         "persist": persisted,
         "seal": seals,
-        "consensus": partial(orders, contract=contract, shards=shards),
+        "consensus": partial(orders, log=log, shards=shards),
         "atomic commit": commits,
     }
     return passes[mechanism]

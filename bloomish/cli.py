@@ -322,7 +322,7 @@ def demo(actions: int | None, evaluator: str, form: str) -> int:
     help="zombie: a crashed node sends nothing; frozen: it does nothing.",
 )
 @click.option("--exhaustive", is_flag=True, help="Try every fault set instead of searching.")
-@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many runs (status 3).")
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many runs, or states (status 3).")
 @click.option("--trace", type=click.Path(path_type=Path), help="Write the failing run's trace.")
 @click.option("--lineage", type=click.Path(path_type=Path), help="Write post's lineage (.dot).")
 @FORM
@@ -332,13 +332,16 @@ def ldfi(
 ) -> int:
     """Find faults that break a program, or certify that none do within bounds.
 
-    A program states what must hold at the end: `post(X)` wherever `pre(X)` holds. Status 0:
-    certified; 1: counterexample.
+    A program states what must hold at the end: `post(X)` wherever `pre(X)` holds; a Python
+    program also by `invariant` and `eventually`. Faults are found by lineage; where it does not
+    go (lattices, functions), by trying all of them, equal states once. Status 0: certified;
+    1: counterexample; 3: stopped at --limit.
 
     \b
     Example:
         bloomish ldfi programs/dedalus/broadcast_retry.ded --nodes a,b,c --eot 6 --eff 4
         bloomish ldfi two.ded agreement.ded --nodes C,a,b --eot 9 --eff 1 --crashes 1
+        bloomish ldfi programs/user_names.py --coordinate --eot 7 --eff 3
     """
     from bloomish.runtime.verbs.ldfi import Options, ldfi
 

@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from bloomish import ir
-from bloomish.analysis.coordination.data import Plan
+from bloomish.analysis.coordination.data import LogKind, Plan
 from bloomish.cluster import CompiledCluster
 from bloomish.elaborate import Compiled
 from bloomish.errors import BloomishError
@@ -37,12 +37,11 @@ def marked(target: str, coordinate: bool, mechanism: str, shards: int = 1) -> st
     return text + (f" --shards {shards}" if shards > 1 else "")
 
 
-def load(target: str, contract: bool = False) -> Target:
+def load(target: str, log: LogKind = "paxos") -> Target:
     """The target's programs; raises BloomishError where coordination is asked for and cannot
     be inserted.
 
-    With `contract` a log of several nodes is taken by its contract: one node
-    numbers the commands.
+    `log` says who keeps a log of several nodes.
     """
     found = _MARK.match(target)
     if found is None:
@@ -50,7 +49,7 @@ def load(target: str, contract: bool = False) -> Target:
     from bloomish.analysis.coordinate import coordinate
 
     shards = int(found["shards"] or 1)
-    made = coordinate(found["plain"], found["mechanism"] or "", contract, shards=shards)
+    made = coordinate(found["plain"], found["mechanism"] or "", log, shards=shards)
     if made.after.status:
         raise BloomishError(f"{found['plain']} cannot be coordinated: {_reasons(made.plan)}")
     deployed = made.deployed

@@ -24,7 +24,7 @@ from bloomish import ir
 from bloomish.analysis.coordination.cut import placement
 from bloomish.analysis.coordination.data import Deployed, Inserted, Insertion, Price, Refusal
 from bloomish.analysis.coordination.effects import Effects
-from bloomish.analysis.coordination.legs import Group, Leg, goes_to_several, groups
+from bloomish.analysis.coordination.legs import Group, Leg, goes_to_several, groups, is_broadcast
 from bloomish.analysis.coordination.shard import key_columns
 from bloomish.analysis.coordination.splice import (
     add,
@@ -53,15 +53,15 @@ LOCK = ir.Const("")
 def is_transaction(inference: Inference, report: Report, point: Point) -> bool:
     """Whether one trigger's messages to several nodes must take effect together."""
     system = inference.system
-    channels, roles = _claimed(system)
-    if _is_leg(system, channels, point):
+    claim = _claimed(system)
+    if _is_leg(system, claim, point):
         return True
-    if point.role not in roles:
+    if point.role not in claim.roles:
         return False
     heads = {unit.head for unit in system.units if unit.rule.name == point.rule}
     return any(
-        nx.has_path(system.digraph, channel, head)
-        for channel in channels
+        nx.has_path(system.digraph, arriving, head)
+        for arriving in (*claim.channels, *(node for _, node in claim.home))
         for head in heads
         if head in system.digraph
     )
@@ -72,12 +72,12 @@ def commits(
 ) -> Inserted:
     """Atomic commit for these points, which are those of a transaction, or forced to be one."""
     system = inference.system
-    channels, roles = _claimed(system)
-    entries = _entries(system, channels, roles)
+    claim = _claimed(system)
+    entries = _entries(system, claim)
     wanted = [
         point
         for point in points
-        if point.role not in roles and not _is_leg(system, channels, point)
+        if point.role not in claim.roles and not _is_leg(system, claim, point)
     ]
     for role in dict.fromkeys(point.role for point in wanted):
         mine = [point for point in wanted if point.role == role]
@@ -86,12 +86,12 @@ def commits(
         why = "no channel and no input leads to it: there is nothing to be voted on"
         return Inserted(given, (), tuple(Refusal(p.id, p.rule, p.span, why) for p in points))
     while True:
-        work = _Work(given, system, sorted(entries))
+        work = _Work(given, system, sorted(entries), claim.home)
         if work.refused:
             why = work.refused
             return Inserted(given, (), tuple(Refusal(p.id, p.rule, p.span, why) for p in points))
         made = work.carry_out()
-        more = _still_open(made, work.participants) - entries
+        more = {e for e in _still_open(made, work.participants) if e[1] in system.nodes} - entries
         if not more:
             break
         entries |= more
@@ -101,13 +101,25 @@ def commits(
 # ---------------------------------------------------------------------- what asks for it
 
 
-def _claimed(system: System) -> tuple[frozenset[str], frozenset[str]]:
-    """The channels that transactions travel by, and the roles at which they take effect."""
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """The channels that transactions travel by, and the roles at which they take effect.
+
+    `home`: (role, collection) of triggers that have an effect where they arrive, too.
+    """
+
+    channels: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    home: frozenset[tuple[str, str]] = frozenset()
+
+
+def _claimed(system: System) -> _Claim:
     if not system.closed:
-        return frozenset(), frozenset()
+        return _Claim()
     wires = {node.collection.wire for node in system.nodes.values() if node.kind == "channel"}
     channels: set[str] = set()
     roles: set[str] = set()
+    home: set[tuple[str, str]] = set()
     for name, role in system.roles.items():
         for group in groups(name, role.program, wires):
             legs = {system.id(name, leg.rule.head) for leg in group.legs}
@@ -115,14 +127,47 @@ def _claimed(system: System) -> tuple[frozenset[str], frozenset[str]]:
             if goes_to_several(role.program, group) and any(_vetoes(system, r, legs) for r in at):
                 channels |= legs
                 roles |= at
-    return frozenset(channels), frozenset(roles)
+            elif _leaves_home(role.program, group) and legs <= _changing(system, at):
+                channels |= legs
+                roles |= {*at, name}
+                home.add((name, system.id(name, group.trigger)))
+    return _Claim(frozenset(channels), frozenset(roles), frozenset(home))
 
 
-def _is_leg(system: System, channels: Iterable[str], point: Point) -> bool:
+def _leaves_home(program: ir.Program, group: Group) -> bool:
+    """Whether a trigger has an effect where it arrives, which may be vetoed there, while its
+    messages leave all the same.  A node that checks and then sends has no such trigger."""
+    kinds = {c.name: c.kind for c in program.collections}
+    if kinds[group.trigger] not in ("input", "channel"):
+        return False
+    effects = Effects(program, frozenset({group.trigger}))
+    vetoed = any(effects.is_guarded(rule) for rule in effects.by_entry(group.trigger))
+    checked = any(effects.is_guarded(leg.rule) for leg in group.legs)
+    return vetoed and not checked and not is_broadcast(program, group)
+
+
+def _changing(system: System, roles: Iterable[str]) -> set[str]:
+    """The channels by which messages overwrite or delete at some of the roles, or add to what
+    guards there look at."""
+    found: set[str] = set()
+    for role in roles:
+        program = system.program(role)
+        names = [c.name for c in program.collections if c.kind == "channel"]
+        effects = Effects(program, frozenset(names))
+        for name in names:
+            if any(
+                rule.op in ("<+-", "<-") or rule.head in effects.watched
+                for rule in effects.by_entry(name)
+            ):
+                found.add(system.id(role, name))
+    return found
+
+
+def _is_leg(system: System, claim: _Claim, point: Point) -> bool:
     """Whether a point is how a transaction's messages are sent, which commit does instead."""
     return any(
         unit.role == point.role and unit.rule.name == point.rule
-        for channel in channels
+        for channel in claim.channels
         for unit in system.producers[channel]
     )
 
@@ -135,15 +180,15 @@ def _vetoes(system: System, role: str, channels: set[str]) -> bool:
     return any(effects.is_guarded(rule) for name in names for rule in effects.by_entry(name))
 
 
-def _entries(system: System, channels: Iterable[str], roles: Iterable[str]) -> set[tuple[str, str]]:
+def _entries(system: System, claim: _Claim) -> set[tuple[str, str]]:
     """(role, collection) of what arrives at the participants by these channels."""
     return {
         (unit.role, use.node)
-        for channel in channels
+        for channel in claim.channels
         for unit in system.readers[channel]
         for use in unit.positives
-        if use.node == channel and unit.role in roles
-    }
+        if use.node == channel and unit.role in claim.roles
+    } | claim.home
 
 
 def _cut(inference: Inference, role: str, points: Sequence[Point]) -> Iterable[tuple[str, str]]:
@@ -176,11 +221,15 @@ def _still_open(deployed: Deployed, roles: Iterable[str]) -> set[tuple[str, str]
 
 @dataclass
 class _Work:
-    """One deployment with transactions put in, for these entries: (role, collection)."""
+    """One deployment with transactions put in, for these entries: (role, collection).
+
+    Triggers at `home` are submitted where they arrive, whoever sent them.
+    """
 
     given: Deployed
     system: System
     entries: Sequence[tuple[str, str]]
+    home: frozenset[tuple[str, str]]
 
     def __post_init__(self) -> None:
         self.path = free_path(self.given, "commit")
@@ -192,8 +241,8 @@ class _Work:
         self.keeper = self.participants[0]
         self.wires = {
             self.system.nodes[node].collection.wire
-            for _, node in self.entries
-            if self.system.nodes[node].kind == "channel" and node not in self.system.external
+            for role, node in self.entries
+            if self.system.nodes[node].kind == "channel" and not self._is_submitted(role, node)
         }
         self.groups = [
             group
@@ -202,6 +251,11 @@ class _Work:
         ]
         self.refused = self._refused()
         self.locks = self._locks()
+
+    def _is_submitted(self, role: str, node: str) -> bool:
+        """Whether what comes by an entry becomes a transaction where it arrives."""
+        kind = self.system.nodes[node].kind
+        return kind != "channel" or node in self.system.external or (role, node) in self.home
 
     def _locks(self) -> Mapping[str, int]:
         """The column by which what comes to a collection is kept apart, by label; nothing where
@@ -301,15 +355,21 @@ class _Work:
         program = role_of(deployed, role).program
         sent: set[str] = set()
         by_name = {rule.name: rule for rule in program.rules}
+        arriving = {
+            entry.name: entry
+            for entry in (self._at(role) if role in self.participants else ())
+            if self._is_submitted(role, self.system.id(role, entry.name))
+        }
         for group in self.groups:
             if group.role == role:
-                # By now the rules of a participant read what is taken.
-                legs = [self._renamed(leg, by_name[leg.rule.name]) for leg in group.legs]
-                making.group(replace(group, legs=tuple(legs)), program)
+                at_home = (role, self.system.id(role, group.trigger)) in self.home
+                own = arriving.pop(group.trigger, None) if at_home else None
+                # By now the rules of a participant read what is taken, but for what is at home.
+                legs = group.legs if own else [self._renamed(leg, by_name) for leg in group.legs]
+                making.group(replace(group, legs=tuple(legs)), program, own)
                 sent |= {leg.rule.name for leg in group.legs}
-        for entry in self._at(role) if role in self.participants else []:
-            if entry.kind != "channel" or self.system.id(role, entry.name) in self.system.external:
-                making.arriving(entry)
+        for entry in arriving.values():
+            making.arriving(entry)
         if not making.rules:
             return deployed
         gone = {name: () for name in sent if not self._heard_elsewhere(by_name[name], program)}
@@ -319,7 +379,8 @@ class _Work:
         return add(deployed, role, making.collections, making.rules)
 
     @staticmethod
-    def _renamed(leg: Leg, now: ir.Rule) -> Leg:
+    def _renamed(leg: Leg, rules: Mapping[str, ir.Rule]) -> Leg:
+        now = rules[leg.rule.name]
         place = next(i for i, literal in enumerate(leg.rule.body) if literal is leg.trigger)
         trigger = now.body[place]
         assert isinstance(trigger, ir.Atom)
@@ -348,14 +409,19 @@ class _Submissions:
         self.rules: list[ir.Rule] = []
         self.count = 0
 
-    def group(self, group: Group, program: ir.Program) -> None:
-        """One transaction for all legs of a trigger."""
+    def group(self, group: Group, program: ir.Program, own: ir.Collection | None) -> None:
+        """One transaction for all legs of a trigger, and for the trigger itself if it has an
+        effect where it arrives."""
         self.count += 1
         part, gathered = f"{self.path}.part_{self.count}", f"{self.path}.parts_{self.count}"
         self._scratch(part, (ir.Column("tag", ANY), ir.Column("part", ANY)))
         self._scratch(gathered, (ir.Column("tag", ANY), ir.Column("parts", ANY)))
         for number, leg in enumerate(group.legs, 1):
             self._leg(group, leg, part, number, program)
+        if own is not None:
+            names, atom = self._row_of(own)
+            whole = ir.TupleExpr((ir.Const(group.trigger), *atom.args))
+            self._rule(part, (whole, self._part(own, ir.Here(), names)), (atom,))
         tag, one, parts = ir.Var("tag"), ir.Var("part"), ir.Var("parts")
         self._rule(gathered, (tag, ir.Aggregate("collect", one)), (ir.Atom(part, (tag, one)),))
         box = f"{self.path}.{'submit' if group.passing else 'keep'}"
@@ -387,13 +453,16 @@ class _Submissions:
 
     def arriving(self, entry: ir.Collection) -> None:
         """What comes from outside is a transaction of one part, for the node that it came to."""
-        names = tuple(ir.Var(column.name) for column in entry.columns)
-        channel = entry.kind == "channel"
-        own = names[1:] if channel else names
-        atom = ir.Atom(entry.name, (ir.Wild(), *own) if channel else names)
-        tag = ir.TupleExpr((ir.Const(label_of(entry)), *own))
-        parts = ir.TupleExpr((self._part(entry, ir.Here(), own),))
+        names, atom = self._row_of(entry)
+        tag = ir.TupleExpr((ir.Const(label_of(entry)), *names))
+        parts = ir.TupleExpr((self._part(entry, ir.Here(), names),))
         self._rule(f"{self.path}.submit", (tag, parts), (atom,))
+
+    @staticmethod
+    def _row_of(entry: ir.Collection) -> tuple[tuple[ir.Var, ...], ir.Atom]:
+        """An entry's row without where it went, and the literal that reads all of it."""
+        names = tuple(ir.Var(column.name) for column in entry.columns)
+        return names[entry.kind == "channel" :], ir.Atom(entry.name, names)
 
     def _part(self, entry: ir.Collection, to: ir.Expr, row: Sequence[ir.Expr]) -> ir.TupleExpr:
         label = label_of(entry)
@@ -446,9 +515,12 @@ def _insertion(given: Deployed, made: Deployed, work: _Work, points: Sequence[Po
         for rule in role.program.rules
         if (role.name, rule.name) not in before
     ]
-    several = [group for group in work.groups if len(group.legs) > 1]
-    nodes = max((len(group.legs) for group in several), default=0)
-    if not nodes:
+    legs = [
+        len(group.legs) + ((group.role, work.system.id(group.role, group.trigger)) in work.home)
+        for group in work.groups
+    ]
+    nodes = max(legs, default=1)
+    if nodes == 1:  # one rule sends to them all
         nodes = max(role_of(given, role).size for role in work.participants)
     channels = ", ".join(
         dict.fromkeys(work.system.nodes[node].collection.name for _, node in work.entries)

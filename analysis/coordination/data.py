@@ -20,6 +20,11 @@ MECHANISMS: tuple[Mechanism, ...] = (
 """From the cheapest to the dearest (4.6)."""
 
 
+LogKind = OneOf["paxos", "sequencer", "contract"]
+"""Who keeps a log of several nodes: Multi-Paxos, a node that numbers and repeats, or the same
+without repeating, which is the log's contract and few enough states to go through."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """A deployment as data, and the Python behind each role's program."""

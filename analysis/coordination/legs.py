@@ -70,6 +70,12 @@ def goes_to_several(program: ir.Program, group: Group) -> bool:
     return len(found) > 1
 
 
+def is_broadcast(program: ir.Program, group: Group) -> bool:
+    """Whether some leg goes to all of a roster."""
+    kinds = {c.name: c.kind for c in program.collections}
+    return any(_way(leg, kinds) == "all" for leg in group.legs)
+
+
 def _way(leg: Leg, kinds: dict[str, ir.Kind]) -> object:
     """How a leg says where it goes, in terms of the trigger's columns."""
     to = leg.rule.args[0]

@@ -25,6 +25,7 @@ from bloomish.analysis.coordination.data import (
     Deployed,
     Inserted,
     Insertion,
+    LogKind,
     Mechanism,
     Price,
     Refusal,
@@ -75,12 +76,8 @@ class Log:
     what: str
 
 
-def log_for(nodes: int, contract: bool) -> Log:
-    """A single node orders what comes to it by itself; several need consensus.
-
-    `contract`: the log as its contract has it, numbered by one node, which is
-    what an explorer can go through.
-    """
+def log_for(nodes: int, kind: LogKind) -> Log:
+    """A single node orders what comes to it by itself; several need consensus."""
     minority = (nodes - 1) // 2
     alone = Price(
         2, "2: submission and acknowledgement", 1, "everything, while the one node is down"
@@ -94,9 +91,9 @@ def log_for(nodes: int, contract: bool) -> Log:
     )
     mechanism: Mechanism = "local order" if nodes == 1 else "consensus"
     price = alone if nodes == 1 else several
-    if contract:
+    if kind == "contract":
         return Log(CONTRACT, "Agreed", "AgreedOutbox", mechanism, price, "one log, by its contract")
-    if nodes == 1:
+    if nodes == 1 or kind == "sequencer":
         return Log(ORDERING, "Sequenced", "Outbox", mechanism, price, "one log, at the one node")
     what = f"one log of Multi-Paxos, {nodes} replicas"
     return Log(ORDERING, "Replicated", "DetectingOutbox", mechanism, price, what)
@@ -107,7 +104,7 @@ def orders(
     inference: Inference,
     report: Report,
     points: Sequence[Point],
-    contract: bool = False,
+    log: LogKind = "paxos",
     shards: int = 1,
 ) -> Inserted:
     """A log for every role that has some of these points of order; several for each, split by
@@ -116,7 +113,7 @@ def orders(
     insertions: list[Insertion] = []
     refusals: list[Refusal] = []
     for role, (mine, goals) in _by_role(inference, points).items():
-        made = _order(deployed, inference, role, mine, goals, contract, shards)
+        made = _order(deployed, inference, role, mine, goals, log, shards)
         deployed = made.deployed
         insertions += made.insertions
         refusals += made.refusals
@@ -151,14 +148,14 @@ def _order(
     role: str,
     points: Sequence[Point],
     goals: Sequence[Unit],
-    contract: bool,
+    kind: LogKind,
     shards: int,
 ) -> Inserted:
     system = inference.system
     cut = placement(inference, role, goals)
     if cut.uncut or not cut.entries:
         return Inserted(given, (), tuple(_refused(p, inference, goals, cut.uncut) for p in points))
-    log = log_for(role_of(given, role).size, contract)
+    log = log_for(role_of(given, role).size, kind)
     entries = list(cut.entries)
     while True:
         key = key_of(system, role, entries, _written(goals), _shared_gate(points))

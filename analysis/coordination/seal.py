@@ -144,7 +144,7 @@ def _price(splice: Splice, streams: Sequence[str], gate: tuple[str, ...]) -> Pri
     per = [*([", ".join(gate)] if gate else []), *(["channel"] if len(channels) > 1 else [])]
     formula = "nothing: its own host says it"
     if rounds:
-        formula = "4 * nodes * (nodes - 1) once all are at rest, more for each that moves again"
+        formula = "2 * nodes * (nodes - 1) once all are at rest, more for each that moves again"
     if len(rounds) < len(channels):
         often = f"per {' and '.join(per)}" if per else "once"
         formula = f"2 * producers * consumers {often}" + (f"; {formula}" if rounds else "")

@@ -458,10 +458,10 @@ class Splice:
 
     def messages(self, node: str) -> int:
         """How many a partition of a channel costs: a manifest and its acknowledgement between
-        each producer and each consumer; of what goes round, two questions and their answers."""
+        each producer and each consumer; of what goes round, between each two nodes."""
         if self.places[node].stream.goes_round:
             nodes = sum(map(self.size, self.declaring(node)))
-            return 4 * nodes * (nodes - 1)
+            return 2 * nodes * (nodes - 1)
         return 2 * self.producers(node) * self.consumers(node)
 
     def round_trips(self, node: str) -> float:
@@ -470,8 +470,7 @@ class Splice:
         if not place.channel:
             return 0.0
         behind = {other for end in place.stream.ends for other in end.channels}
-        own = 1.5 if place.stream.goes_round else 0.5
-        return own + max(map(self.round_trips, behind), default=0.0)
+        return 0.5 + max(map(self.round_trips, behind), default=0.0)
 
     def consumers(self, node: str) -> int:
         """How many nodes ask for the rows of a channel."""

@@ -253,8 +253,8 @@ class Survey:
         return (
             f"{self.name(node)} goes round by way of other channels: it is sent because of what "
             "has come by them, and they because of what has come by it. That nobody has any left, "
-            "and none is under way, can be found out for one channel by asking all of its nodes "
-            "twice; say by one channel what goes round, or tag what is sent with the number of its "
+            "and none is under way, can be found out for one channel by counting at all of "
+            "its nodes; say by one channel what goes round, or tag what is sent with the number of its "
             "round, and let each round end by itself"
         )
 

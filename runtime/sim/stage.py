@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bloomish import ir
+from bloomish.analysis.coordination.data import LogKind
 from bloomish.errors import BloomishError
 from bloomish.externals import Externals
 from bloomish.runtime.coordinated import load
@@ -75,10 +76,10 @@ class Stage:
         return wires
 
 
-def stage_of(target: str, nodes: Sequence[str] = (), contract: bool = False) -> Stage:
+def stage_of(target: str, nodes: Sequence[str] = (), log: LogKind = "paxos") -> Stage:
     """The stage of a TARGET; `nodes` names the nodes of a `.ded` program or of a
-    program that stands alone.  `contract`: see `bloomish.runtime.coordinated`."""
-    return stage_of_target(load(target, contract), nodes)
+    program that stands alone.  `log`: see `bloomish.runtime.coordinated`."""
+    return stage_of_target(load(target, log), nodes)
 
 
 def stage_of_target(target: Target, nodes: Sequence[str] = ()) -> Stage:

@@ -47,7 +47,7 @@ def run(options: Options) -> int:
     bound cut it short before any schedule had come to its end, and where verdicts were trusted:
     then nothing is claimed."""
     nodes = tuple(name.strip() for name in options.nodes.split(",") if name.strip())
-    stage = stage_of(options.target, nodes, contract=not options.protocol)
+    stage = stage_of(options.target, nodes, "paxos" if options.protocol else "contract")
     inserts = _inserts(options, stage)
     limits = Limits(
         options.states,

@@ -16,8 +16,9 @@ from bloomish.errors import BloomishError
 from bloomish.readers.dedalus import read_dedalus
 from bloomish.runtime.coordinated import arguments
 from bloomish.runtime.feeds import parse_feed
+from bloomish.runtime.sim.ldfi import sweep_report
 from bloomish.runtime.sim.ldfi.faults import Bounds, CrashMode
-from bloomish.runtime.sim.ldfi.global_program import global_program
+from bloomish.runtime.sim.ldfi.global_program import NotFollowed, global_program
 from bloomish.runtime.sim.ldfi.report import (
     CERTIFIED,
     COUNTEREXAMPLE,
@@ -27,10 +28,13 @@ from bloomish.runtime.sim.ldfi.report import (
     word,
 )
 from bloomish.runtime.sim.ldfi.search import Attack, Verdict
-from bloomish.runtime.sim.stage import stage_of
-from bloomish.runtime.sim.workload import fed, systematic
+from bloomish.runtime.sim.ldfi.sweep import Swept, sweep
+from bloomish.runtime.sim.ldfi.verdict import POST, PRE
+from bloomish.runtime.sim.stage import Stage, stage_of
+from bloomish.runtime.sim.workload import Insert, fed, systematic
 
 STOPPED_STATUS = 3
+SEQUENCER = "a log of several nodes is kept by one of them here, which numbers and repeats"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,9 @@ class Options:
 
 def ldfi(targets: Sequence[str], options: Options) -> int:
     """0: certified within the bounds; 1: counterexample; 3: stopped at `--limit`."""
+    swept = _sweep(targets, options)
+    if swept is not None:
+        return _tell_sweep(swept, targets, options)
     program, nodes, told = _program(targets, options)
     bounds = Bounds(nodes, options.eot, options.eff, options.crashes, options.mode)
     warnings = [*told, *_strangers(program, bounds)]
@@ -67,6 +74,50 @@ def ldfi(targets: Sequence[str], options: Options) -> int:
             click.echo(line)
     _write(verdict, options, " ".join(targets))
     return {CERTIFIED: 0, COUNTEREXAMPLE: 1}.get(word(verdict), STOPPED_STATUS)
+
+
+def _sweep(targets: Sequence[str], options: Options) -> Swept | None:
+    """All faults tick by tick, of a program that lineage does not follow; None if it does."""
+    if all(target.endswith(".ded") for target in targets):
+        return None
+    stage, inserts = _staged(targets, options)
+    nodes = stage.nodes
+    bounds = Bounds(nodes, options.eot, options.eff, options.crashes, options.mode)
+    judged = {c.name for _, c in stage.collections("invariant", "eventually")}
+    specified = all(
+        any(c.name == name for member in stage.members for c in member.program.collections)
+        for name in (PRE, POST)
+    )
+    if not judged:
+        try:
+            global_program(stage, inserts, options.eot)
+        except NotFollowed:
+            if not specified:
+                raise BloomishError(
+                    f"{targets[0]}: there is nothing to judge a run by; state an `invariant`, an "
+                    "`eventually`, or `pre` and `post`"
+                ) from None
+        else:
+            return None
+    if options.exhaustive or options.lineage is not None or options.trace is not None:
+        raise BloomishError(
+            "--exhaustive, --trace and --lineage are for programs that lineage follows; this one "
+            "is gone through state by state"
+        )
+    return sweep(stage, inserts, bounds, options.limit)
+
+
+def _tell_sweep(swept: Swept, targets: Sequence[str], options: Options) -> int:
+    notes = [SEQUENCER] if any(arguments(t) != [t] for t in targets) else []
+    if options.form == "json":
+        click.echo(json.dumps(sweep_report.as_json(swept, notes), ensure_ascii=False, indent=2))
+    else:
+        for note in notes:
+            click.echo(f"note: {note}", err=True)
+        for line in sweep_report.as_text(swept, _command(targets, options)):
+            click.echo(line)
+    found = sweep_report.word(swept)
+    return {CERTIFIED: 0, COUNTEREXAMPLE: 1}.get(found, STOPPED_STATUS)
 
 
 def _exhaust(attack: Attack) -> Verdict:
@@ -85,15 +136,22 @@ def _program(
             raise BloomishError("--nodes names no node; write --nodes a,b,c")
         reading = read_dedalus([Path(target) for target in targets])
         return reading.program, nodes, list(map(str, reading.warnings))
+    stage, inserts = _staged(targets, options)
+    return global_program(stage, inserts, options.eot), stage.nodes, []
+
+
+def _staged(targets: Sequence[str], options: Options) -> tuple[Stage, list[Insert]]:
+    """The nodes of a Python program, and what its hosts insert."""
+    nodes = tuple(dict.fromkeys(name.strip() for name in options.nodes.split(",") if name.strip()))
     if len(targets) > 1:
         raise BloomishError("several targets are for .ded files, which make one program together")
-    stage = stage_of(targets[0], nodes)
+    stage = stage_of(targets[0], nodes, "sequencer")
     inserts = systematic(stage, options.rows)
     if options.feeds:
         if stage.declared is None:
             raise BloomishError("--feed needs a cluster or a single node")
         inserts = fed([parse_feed(text, stage.declared) for text in options.feeds], 1, stage)
-    return global_program(stage, inserts, options.eot), stage.nodes, []
+    return stage, inserts
 
 
 def _strangers(program: ir.Program, bounds: Bounds) -> list[str]:

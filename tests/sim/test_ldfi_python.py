@@ -110,8 +110,8 @@ def test_the_command_takes_python_programs(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (str(HERE.parents[1] / "programs" / "quorum.py"), "does not follow the lattice column"),
-        (f"{HERE / 'planted.py'}:hasty", "has no `pre`"),
+        (str(HERE.parents[1] / "programs" / "quorum.py"), "there is nothing to judge a run by"),
+        (str(HERE.parents[1] / "programs" / "chat.py"), "has no `pre`"),
     ],
 )
 def test_what_is_not_followed_is_refused(

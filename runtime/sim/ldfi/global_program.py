@@ -24,6 +24,10 @@ _AGGREGATES = ("count", "sum", "min", "max", "avg")
 _FIRST = ir.Column("node", ir.Plain("Address"))
 
 
+class NotFollowed(ProgramError):
+    """Lineage does not go through this."""
+
+
 def global_program(stage: Stage, inserts: Sequence[Insert], eot: int) -> ir.Program:
     """The programs of a stage as one; raises ProgramError for what cannot be followed."""
     roles: dict[int, list[Member]] = {}
@@ -224,8 +228,8 @@ class _Translator:
         raise _refused(span, f"{type(expression).__name__.lower()} expressions")
 
 
-def _refused(span: ir.Span, what: str) -> ProgramError:
-    return ProgramError(
+def _refused(span: ir.Span, what: str) -> NotFollowed:
+    return NotFollowed(
         span,
         f"fault injection does not follow {what}",
         "it follows rules over plain columns; `bloomish sim` and `explore` take all programs",

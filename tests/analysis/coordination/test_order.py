@@ -339,7 +339,7 @@ def test_what_joins_two_keys_is_not_split() -> None:
 
 
 def test_shards_run_beside_each_other_in_the_simulator() -> None:
-    stage = stage_of(f"{PROGRAMS / 'user_names.py'} --coordinate --shards 2", contract=True)
+    stage = stage_of(f"{PROGRAMS / 'user_names.py'} --coordinate --shards 2", log="contract")
     inserts = [
         Insert(0, "client-0", "want", (("ann", "x"), ("bob", "x"))),
         Insert(0, "client-1", "want", (("ann", "y"),)),
@@ -379,7 +379,7 @@ def test_inserted_rules_say_where_they_come_from() -> None:
 
 def ends(target: str, inserts: list[Insert]) -> list[int]:
     """How many outcomes each decided log has, in an exploration without bound."""
-    stage = stage_of(target, contract=True)
+    stage = stage_of(target, log="contract")
     space = explore(stage, inserts, Limits(states=400_000))
     assert not space.bounded
     assert not space.violations
