@@ -243,6 +243,64 @@ class Forwarding(Money, Opened):
 forwarding = Cluster(bank=Forwarding * 2)
 
 
+# ------------------------------------ the bank that debits sends the credit even if it does not
+
+
+class Careless(Money, Opened):
+    transfer = input(number=int, source=str, bank=Address, target=str, amount=int)
+    balance = table(account=Key(str), amount=int)
+    done = output(number=int)
+    refused = output(number=int)
+
+    balance <= OPENING
+    balance(source, old - amount) <+- (
+        transfer(_, source, _, _, amount) & balance(source, old) & (old >= amount)
+    )
+    done(number) <= (
+        transfer(number, source, _, _, amount) & balance(source, old) & (old >= amount)
+    )
+    refused(number) <= (
+        transfer(number, source, _, _, amount) & balance(source, old) & (old < amount)
+    )
+    balance(account, old + amount) <+- (
+        Money.credit(_, _, account, amount) & balance(account, old)
+    )
+    Money.credit(bank, number, target, amount) <~ transfer(number, _, bank, target, amount)
+    Opened.overdrawn(account, amount) <= balance(account, amount) & (amount < 0)
+
+
+class Office(Money):
+    order = channel(
+        to=Address, number=int, source=str, bank=Address, target=str, amount=int
+    )
+
+
+class Branch(Office, Opened):
+    """The same, asked by message."""
+
+    balance = table(account=Key(str), amount=int)
+
+    balance <= OPENING
+    balance(source, old - amount) <+- (
+        Office.order(_, _, source, _, _, amount) & balance(source, old) & (old >= amount)
+    )
+    balance(account, old + amount) <+- (
+        Money.credit(_, _, account, amount) & balance(account, old)
+    )
+    Money.credit(bank, number, target, amount) <~ Office.order(_, number, _, bank, target, amount)
+    Opened.overdrawn(account, amount) <= balance(account, amount) & (amount < 0)
+
+
+class Customer(Office, Wishes):
+    Office.order(source_bank, number, source, target_bank, target, amount) <~ (
+        Wishes.transfer(number, source_bank, source, target_bank, target, amount)
+    )
+
+
+careless = Cluster(bank=Careless * 2)
+branches = Cluster(bank=Branch * 2, teller=Customer * 2)
+
+
 # ------------------------------------------------------- open in the morning: a vote by the clock
 
 
