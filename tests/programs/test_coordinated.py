@@ -186,3 +186,16 @@ def test_replicas_agree_on_processes(application: Application) -> None:
     held, answered = asyncio.run(asyncio.wait_for(run(), 60))
     assert len({repr(one) for one in held.values()}) <= 1, held
     assert answered == set(application.answers)
+
+
+def ldfi(target: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bloomish", "ldfi", target, "--eot", "8", *options]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_faults_chosen_by_lineage_find_two_owners_and_with_a_log_none() -> None:
+    names = "bloomish.programs.user_names"
+    broken = ldfi(names, "--eff", "3")
+    assert broken.returncode == 1 and "two_owners" in broken.stdout
+    certified = ldfi(names, "--coordinate", "--eff", "2", "--crashes", "1")
+    assert certified.returncode == 0 and "certified" in certified.stdout, certified.stdout
