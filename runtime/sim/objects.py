@@ -36,10 +36,14 @@ class Effect:
     """From a state to the next; None: not with this outcome."""
     looks: bool = False
     """It changes no state, whatever that is."""
+    needs: State | None = None
+    """The only state at which it fits, if there is one and only one."""
+    makes: State | None = None
+    """The only state that it leaves, if it leaves the same always."""
 
 
-def _looks(fits: Callable[[Any], bool]) -> Effect:
-    return Effect(lambda state: state if fits(state) else None, looks=True)
+def _looks(fits: Callable[[Any], bool], needs: State | None = None) -> Effect:
+    return Effect(lambda state: state if fits(state) else None, True, needs)
 
 
 class WrongOperation(BloomishError):
@@ -104,7 +108,7 @@ def _reads(parsed: Callable[[Any], Any]) -> Callable[[Operation], Effect | None]
         if _open(operation):
             return None
         seen = parsed(operation.answer)
-        return _looks(lambda state: bool(state == seen))
+        return _looks(lambda state: bool(state == seen), seen)
 
     return read
 
@@ -122,14 +126,14 @@ def _told(operation: Operation, parsed: Callable[[Any], Any]) -> Any:
 
 def _write(operation: Operation) -> Effect:
     new = text(operation.value)
-    return Effect(lambda state: new)
+    return Effect(lambda state: new, makes=new)
 
 
 def _cas(operation: Operation) -> Effect:
     before, after = operation.value
     old, new = text(before), text(after)
     if _succeeded(operation):
-        return Effect(lambda state: new if state == old else None)
+        return Effect(lambda state: new if state == old else None, False, old, new)
     return _looks(lambda state: bool(state != old))
 
 

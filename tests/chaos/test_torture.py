@@ -18,7 +18,9 @@ from bloomish.runtime.coordinated import load, marked
 from bloomish.runtime.history import read as read_history
 from bloomish.runtime.roles import roles
 from bloomish.runtime.sim.explain import words
+from bloomish.runtime.sim.objects import model
 from bloomish.runtime.sim.schedule import from_text, to_text
+from bloomish.runtime.sim.sequential import sequential
 from tests.programs.planted import Bug
 from tests.programs.planted.multipaxos import BUGS
 
@@ -91,6 +93,20 @@ def test_reads_that_followers_answer_are_found(tmp_path: Path) -> None:
     history = read_history(outcome.histories["register"])
     assert history.header.model == "register"
     assert history.header.about["seed"] == 1
+
+
+def test_writes_in_one_order_and_reads_at_home_are_sequential_and_no_more(tmp_path: Path) -> None:
+    target = str(CLUSTERS / "ordered_writes.py")
+    what = settings(target, CLUSTERS / "one_place.ops", tmp_path)
+    what = replace(what, seconds=1.5, schedule=(), clients=3)
+    for seed in range(3):
+        outcome = run(what, seed)
+        history = read_history(outcome.histories["register"])
+        found = sequential(history, model("register"), "")
+        assert found.verdict == "yes", "\n".join(words(found))
+        if outcome.judgements["register"].verdict == "no":
+            return
+    pytest.fail("every read of a replica was up to date")
 
 
 SPLIT = "partition replica-0,client-0|replica-1,replica-2,client-1 0.5-4"

@@ -390,6 +390,26 @@ def test_sequential_agrees_with_every_permutation(seed: int, operations: int, cl
     assert (found.verdict == "yes") == brute_force_sequential(history.operations, model("register"))
 
 
+@given(SEEDS, st.integers(1, 25), st.integers(1, 4))
+@settings(max_examples=100, deadline=None)
+def test_who_is_late_is_sequentially_consistent_all_the_same(
+    seed: int, operations: int, clients: int
+) -> None:
+    """What one place does, seen by processes of which each has a clock of its own."""
+    chance = random.Random(seed)
+    events = simulated("register", chance, operations, clients, ("x", "y"))
+    lanes: dict[int, list[Event]] = {}
+    for one in events:
+        lanes.setdefault(one.process, []).append(one)
+    mixed = []
+    while lanes:
+        process = chance.choice(list(lanes))
+        mixed.append(lanes[process].pop(0))
+        if not lanes[process]:
+            del lanes[process]
+    assert sequential(paired(mixed), model("register")).verdict == "yes"
+
+
 # ----------------------------------------------------------------- speed
 
 
