@@ -15,24 +15,24 @@ or that does not come back, keeps its partitions open, and no others.  There is 
 and no clock.  What a manifest promises is durable, and so is what an acknowledgement says.
 
 Where rows are sent because of rows that came the same way, no producer knows when it has sent its
-last.  `Terminating` finds out when nobody has any left and none is under way, by asking twice
-(Mattern, "Algorithms for Distributed Termination Detection", Distributed Computing 1987).  A node
-whose host has ended tells the others how many rows it has sent to each and had from each: one
-moment of it.  Where what each has sent to each is what that one has had, the asker asks all again
-whether they are still where they were.  If so, there was an instant between the two rounds in which
-all were where they said: then every row that was sent had been received, and nobody would ever have
-had a reason to send another.
+last.  `Terminating` finds out when nobody has any left and none is under way, by counting (Mattern,
+"Algorithms for Distributed Termination Detection", Distributed Computing 1987, vector counters).  A
+node whose host has ended tells the others how many rows it has sent to each and had from each: one
+moment of it.  Where what each has sent to each is what that one has had, all is over.  For were
+there a row sent after its sender's moment, take the first: its sender had by then received one that
+it had not at its moment, sent before that of *its* sender, as no earlier one was sent after; to make
+the counts equal nevertheless, it must have had one that was sent after, and earlier: there is none.
 
 Neither partition nor row is ever looked into: an insertion writes their columns in their places.
 """
 
 from bloomish import (
     Address, Any, Key, MapUnion, Max, Program, _, channel, count, here, notin, output, protocol,
-    scratch, sum_, table, variables,
+    scratch, table, variables,
 )
 
 consumer, count_, had_, node, number, other = variables("consumer count_ had_ node number other")
-part, producer, row, sent_, state, theirs = variables("part producer row sent_ state theirs")
+part, producer, row, sent_, theirs = variables("part producer row sent_ theirs")
 
 
 class Sealing(Program):
@@ -138,21 +138,18 @@ class Keeper(Program):
     closed(part) <+ ends(part)
 
 
-class Asking(Program):
+class Counting(Program):
     """What nodes say to each other whose rows go round."""
 
     item = channel(to=Address, producer=Address, part=Any, row=Any)
-    missing = channel(to=Address, consumer=Address)
     status = channel(
         to=Key(Address), node=Key(Address), moment=Key(int),
         sent=MapUnion(Address, Max(int)), had=MapUnion(Address, Max(int)),
     )
     heard = channel(to=Address, by=Address, moment=int)
-    still = channel(to=Address, by=Address, moment=int, state=int)
-    yes = channel(to=Address, node=Address, state=int)
 
 
-class Terminating(Asking):
+class Terminating(Counting):
     """Sends and keeps; knows when nobody has any left, and none is under way."""
 
     peers = scratch(node=Address)
@@ -178,30 +175,19 @@ class Terminating(Asking):
         node=Key(Address), moment=Max(int),
         sent=MapUnion(Address, Max(int)), had=MapUnion(Address, Max(int)), durable=True,
     )
-    behind = scratch(producer=Address)
     settled = scratch(consumer=Address)
     unheard = scratch(node=Address)
     under_way = scratch(producer=Address, consumer=Address)
-    states = scratch(state=int)
-    matched = scratch(state=int)
-    agreed = table(node=Key(Address), state=Max(int), durable=True)
-    agrees = scratch(node=Address, state=int)
-    unsure = scratch(node=Address)
 
-    protocol(by="two rounds of counts", sealed={arrived: complete})
+    protocol(by="counts of what each has sent to each and had", sealed={arrived: complete})
 
     sent(consumer, part, row) <= send(consumer, part, row)
-    kept(producer, part, row) <= Asking.item(_, producer, part, row)
+    kept(producer, part, row) <= Counting.item(_, producer, part, row)
     arrived(part, row) <= kept(_, part, row)
     ended(part) <+ ends(part)
-    Asking.item(consumer, here, part, row) <~ (
-        send(consumer, part, row) & notin(settled(consumer))
-    )
-    Asking.item(consumer, here, part, row) <~ (
-        Asking.missing(_, consumer) & sent(consumer, part, row)
-    )
+    Counting.item(consumer, here, part, row) <~ sent(consumer, part, row) & notin(settled(consumer))
 
-    # One moment of a node: how many rows it has sent to each and had from each, all in one tick.
+    # One moment of a node, all in one tick; the sum of its counts names it.
     counted(consumer, count()) <= sent(consumer, _, _)
     had(producer, count()) <= kept(producer, _, _)
     total("sent", 0) <= ended(_) & notin(sent(_, _, _))
@@ -213,46 +199,23 @@ class Terminating(Asking):
     now_had({}) <= ended(_)
     now_had({producer: count_}) <= had(producer, count_)
     moments(number + count_) <= ended(_) & total("sent", number) & total("had", count_)
-    Asking.status(node, here, number, sent_, had_) <~ (
+    Counting.status(node, here, number, sent_, had_) <~ (
         moments(number) & now_sent(sent_) & now_had(had_) & peers(node) & (node != here)
         & notin(tells(node, number))
     )
-    told(node, number) <= Asking.heard(_, node, number)
+    Counting.heard(node, here, number) <~ Counting.status(_, node, number, _, _)
+    told(node, number) <= Counting.heard(_, node, number)
     tells(node, number) <= told(node, number)
 
-    # The latest moment that is known of each; counts only grow, so they merge to one moment.
-    reports(node, number, sent_, had_) <= Asking.status(_, node, number, sent_, had_)
+    # The latest moment that is known of each: counts only grow, so that they merge to one moment.
+    reports(node, number, sent_, had_) <= Counting.status(_, node, number, sent_, had_)
     reports(here, number, sent_, had_) <= moments(number) & now_sent(sent_) & now_had(had_)
-    behind(producer) <= (
-        reports(producer, _, sent_, _) & had(producer, count_) & (sent_.at(here) > count_)
-    )
-    behind(producer) <= (
-        reports(producer, _, sent_, _) & notin(had(producer, _)) & (sent_.at(here) > 0)
-    )
     settled(consumer) <= (
         reports(consumer, _, _, theirs) & counted(consumer, count_) & (theirs.at(here) == count_)
-    )
-    Asking.missing(producer, here) <~ Asking.status(_, producer, _, _, _) & behind(producer)
-    Asking.heard(node, here, number) <~ (
-        Asking.status(_, node, number, _, _) & notin(behind(node))
     )
     unheard(node) <= peers(node) & notin(reports(node, _, _, _))
     under_way(node, other) <= (
         reports(node, _, sent_, _) & reports(other, _, _, theirs)
         & (sent_.at(other) != theirs.at(node))
     )
-
-    # The sum of all moments names what is known of all: it grows with each.
-    states(sum_(number)) <= reports(_, number, _, _)
-    matched(state) <= (
-        states(state) & ended(_) & notin(unheard(_)) & notin(under_way(_, _))
-    )
-    Asking.still(node, here, number, state) <~ (
-        matched(state) & reports(node, number, _, _) & (node != here) & notin(agrees(node, state))
-    )
-    Asking.yes(node, here, state) <~ Asking.still(_, node, number, state) & moments(number)
-    agreed(node, state) <= Asking.yes(_, node, state)
-    agrees(node, state) <= agreed(node, state)
-    agrees(here, state) <= matched(state)
-    unsure(node) <= peers(node) & matched(state) & notin(agrees(node, state))
-    complete(part) <= ended(part) & matched(_) & notin(unsure(_))
+    complete(part) <= ended(part) & notin(unheard(_)) & notin(under_way(_, _))

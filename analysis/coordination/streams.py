@@ -254,8 +254,8 @@ class Survey:
             f"{self.name(node)} goes round by way of other channels: it is sent because of what "
             "has come by them, and they because of what has come by it. That nobody has any left, "
             "and none is under way, can be found out for one channel by counting at all of "
-            "its nodes; say by one channel what goes round, or tag what is sent with the number of its "
-            "round, and let each round end by itself"
+            "its nodes; say by one channel what goes round, or tag what is sent with its round's "
+            "number, and let each round end by itself"
         )
 
     def _stream(self, node: str, way: tuple[str, ...]) -> Stream:

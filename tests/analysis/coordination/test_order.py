@@ -405,8 +405,9 @@ def test_without_the_log_they_do_not() -> None:
 
 
 def test_a_target_that_cannot_be_coordinated_is_refused_with_the_reason() -> None:
-    with pytest.raises(BloomishError, match=r"garbage.py:\d+: .*collected"):
-        stage_of(f"{PROGRAMS / 'garbage.py'} --coordinate")
+    target = PROGRAMS.parent / "tests" / "programs" / "micro" / "asking.py"
+    with pytest.raises(BloomishError, match=r"asking.py:\d+: total_1: .*goes round"):
+        stage_of(f"{target}:two_channels --coordinate")
 
 
 def test_notin_over_what_is_delivered_is_a_function_of_the_log() -> None:

@@ -267,7 +267,7 @@ class Beating(Items):
 
 
 class Round(Items):
-    """Sends on what it gets: nobody knows when the last has come."""
+    """Sends on what it gets: nobody knows by itself when the last has come."""
 
     peers = roster("taker")
     give = input(id=int)
@@ -277,6 +277,33 @@ class Round(Items):
     seen(x) <= Items.item(_, x)
     Items.item(to, x) <~ give(x) & peers(to)
     Items.item(to, x + 1) <~ seen(x) & peers(to) & (x < 3)
+    total(count(x)) <= seen(x)
+
+
+class Ping(Program):
+    """Goes round by two channels."""
+
+    ping = channel(to=Address, sender=Address, id=int)
+    pong = channel(to=Address, id=int)
+
+
+class Returner(Ping):
+    """Sends back what it gets."""
+
+    Ping.pong(who, x + 1) <~ Ping.ping(_, who, x) & (x < 3)
+
+
+class Server(Ping):
+    """Counts what came back."""
+
+    returners = roster("returner")
+    give = input(id=int)
+    seen = table(id=int)
+    total = output(n=int)
+
+    seen(x) <= Ping.pong(_, x)
+    Ping.ping(to, here, x) <~ give(x) & returners(to)
+    Ping.ping(to, here, x) <~ seen(x) & returners(to)
     total(count(x)) <= seen(x)
 
 
@@ -298,7 +325,10 @@ SEALED = (
     "local", "combined", "relayed", "finishing",
 )  # fmt: skip
 
+going_round = Cluster(taker=Round * 2)
+ROUNDS = ("going_round",)
+
 delayed = Cluster(giver=Delayed, taker=Single)
 beating = Cluster(giver=Beating, taker=Single)
-going_round = Cluster(taker=Round * 2)
-REFUSED = ("delayed", "beating", "going_round")
+two_channels = Cluster(returner=Returner, server=Server)
+REFUSED = ("delayed", "beating", "two_channels")
