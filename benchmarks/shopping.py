@@ -1,7 +1,7 @@
 """Customers of the replicated carts: they put things into carts, check out, wait for a receipt.
 
-A session is one customer's, who uses one or two devices: changes go through them in turn, the
-checkout through the first, with the list of what its screen shows.
+A session belongs to one customer, who uses one device or several.  Each device sends its share of
+the changes, the first one then the checkout, with the list of what its screen shows.
 """
 
 from __future__ import annotations
@@ -72,9 +72,10 @@ class Shop:
         """A session up to its checkout; its receipts are still to come."""
         session = Session(f"s{next(self._numbers)}")
         self.sessions[session.name] = session
-        for request in range(CHANGES):
-            device = self.hosts[devices[request % len(devices)]]
-            await device.insert("do", [(session.name, request, "milk", 1)])
+        for place, device in enumerate(devices):
+            mine = range(place, CHANGES, len(devices))
+            rows = [(session.name, request, "milk", 1) for request in mine]
+            await self.hosts[device].insert("do", rows)
         session.asked = time.perf_counter()
         await self.hosts[devices[0]].insert("pay", [(session.name, tuple(range(CHANGES)))])
         if END in self.hosts[devices[0]].collections:
