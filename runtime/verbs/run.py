@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from bloomish.errors import BloomishError
 from bloomish.runtime.cluster import Restart, RunningCluster, StartFailed, launch
 from bloomish.runtime.coordinated import load
 from bloomish.runtime.ends import Ends
@@ -48,22 +47,19 @@ class Options:
 
 def run(options: Options) -> int:
     """Run the target; the exit status: 0, or 1 if something went wrong on the way
-    (a node died, an invariant was violated, rows were refused or set aside), 2 for
-    a wrong target or option, 128 + the signal that ended the run."""
+    (a node died, an invariant was violated, rows were refused or set aside), 128 + the
+    signal that ended the run.  Raises BloomishError for a wrong target or option."""
     try:
         declared = roles(load(options.target))
         feeds = [parse_feed(text, declared) for text in options.feeds]
         watches = _watches(options, declared)
         _check_files(options, declared)
-    except (BloomishError, CredentialsMissing) as fault:
-        print(fault, file=sys.stderr)
-        return 2
+    except CredentialsMissing as fault:
+        raise BadOption(str(fault)) from fault
     if sum(one.source == "-" for one in feeds) > 1:
-        print("the standard input can feed one collection only", file=sys.stderr)
-        return 2
+        raise BadOption("the standard input can feed one collection only")
     if options.restart not in get_args(Restart):
-        print(f"--restart is one of {', '.join(get_args(Restart))}", file=sys.stderr)
-        return 2
+        raise BadOption(f"--restart is one of {', '.join(get_args(Restart))}")
     return asyncio.run(_Run(options, declared, feeds, watches).run())
 
 

@@ -154,6 +154,7 @@ def test_wrong_options_exit_with_2_and_say_what_would_be_right(
     done = bloomish("run", *arguments)
     assert done.returncode == 2
     assert complaint in done.stderr
+    assert done.stderr.startswith(("bloomish: ", "Usage: "))  # click says the latter
     assert "Traceback" not in done.stderr
 
 
