@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import networkx as nx
 
@@ -113,6 +114,7 @@ class _Claim:
     home: frozenset[tuple[str, str]] = frozenset()
 
 
+@lru_cache(maxsize=1)  # asked for every point of one system
 def _claimed(system: System) -> _Claim:
     if not system.closed:
         return _Claim()
