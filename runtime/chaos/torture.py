@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import os
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -128,12 +129,16 @@ async def torture(settings: Settings, seed: int) -> Outcome:
     recorders = [Recorder() for _ in settings.parts]
     kept = settings.folder or Path(tempfile.mkdtemp(prefix="bloomish-torture-"))
     kept.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bloomish-data-", dir=settings.data) as data:
-        log = os.open(_file(kept, settings, seed, "nodes", "log"), os.O_WRONLY | os.O_CREAT)
-        try:
+    log = os.open(_file(kept, settings, seed, "nodes", "log"), os.O_WRONLY | os.O_CREAT)
+    try:
+        with tempfile.TemporaryDirectory(prefix="bloomish-data-", dir=settings.data) as data:
             await _run(settings, seed, outcome, recorders, data, log)
-        finally:
-            os.close(log)
+    except BaseException:  # called off: nobody will look
+        if settings.folder is None:
+            shutil.rmtree(kept)
+        raise
+    finally:
+        os.close(log)
     started = time.monotonic()
     for part, recorder in zip(settings.parts, recorders, strict=True):
         _judge(settings, part, recorder, outcome)
