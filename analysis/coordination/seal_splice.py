@@ -97,6 +97,7 @@ class Splice:
             self._keep(role)
         for role in self.system.roles:
             self._rewrite(role)
+        self._vouch_anew()
         for (role, _), inner in self.inner.items():
             outer = role_of(self.deployed, role).program
             self._put(role, merged(outer, inner))
@@ -113,6 +114,39 @@ class Splice:
             if (role.name, rule.name) not in known
         ]
         return self.deployed
+
+    def _vouch_anew(self) -> None:
+        """What a program assumes of a channel holds of its rows where they are now."""
+        for node, place in self.places.items():
+            if not place.channel:
+                continue
+            declared = self.system.nodes[node]
+            moved = dict(
+                zip(place.order, (*place.part, *place.row)[-len(place.order) :], strict=True)
+            )
+            names = {declared.columns[at].name: column.name for at, column in moved.items()}
+            for role in self.declaring(node):
+                program = role_of(self.deployed, role).program
+                name = next(c.name for c in program.collections if c.wire == self._wire(node))
+                old = [one for one in program.assumptions if one.collection == name]
+                kept = tuple(one for one in program.assumptions if one.collection != name)
+                self._put(role, replace(program, assumptions=kept))
+                inner = self.inner[role, place.path]
+                has = {c.name for c in inner.collections}
+                new = [
+                    replace(
+                        one,
+                        collection=f"{place.path}.{at}",
+                        key=tuple(names.get(column, "to") for column in one.key),
+                        value=tuple(names.get(column, "to") for column in one.value),
+                    )
+                    for one in old
+                    for at in ("item", "arrived")
+                    if f"{place.path}.{at}" in has
+                    and (at == "item" or {*one.key, *one.value} <= names.keys())
+                ]
+                inner = replace(inner, assumptions=(*inner.assumptions, *new))
+                self.inner[role, place.path] = inner
 
     def _put(self, role: str, program: ir.Program) -> None:
         self.deployed = with_role(self.deployed, role, program, self.deployed.externals[role])

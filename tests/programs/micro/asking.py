@@ -243,6 +243,32 @@ class Finishing(Items):
     Items.item(to, x) <~ give(x) & takers(to)
 
 
+class Pairs(Program):
+    """What is known of the rows of a channel."""
+
+    pair = channel(to=Address, key=int, value=int)
+    assume("fd", pair, key="key", value="value")
+
+
+class PairGiver(Pairs):
+    """Sends what its host gives."""
+
+    takers = roster("taker")
+    give = input(key=int, value=int)
+
+    Pairs.pair(to, k, x) <~ give(k, x) & takers(to)
+
+
+class PairTaker(Pairs):
+    """Keeps one value per key, by what is assumed; sums up."""
+
+    pairs = table(key=Key(int), value=int)
+    total = output(n=int)
+
+    pairs(k, x) <= Pairs.pair(_, k, x)
+    total(sum_(x)) <= pairs(_, x)
+
+
 class Delayed(Items):
     """Sends a tick later."""
 
@@ -320,9 +346,10 @@ local = Cluster(taker=Local * 2)
 combined = Cluster(combiner=Combiner * 2, taker=Adder)
 relayed = Cluster(giver=Giver * 2, taker=Middle, end=Last)
 finishing = Cluster(giver=Finishing * 2, taker=Single)
+vouched = Cluster(giver=PairGiver, taker=PairTaker)
 SEALED = (
     "marriage", "known_vows", "counted", "single", "absent", "cached", "passing", "chosen", "live",
-    "local", "combined", "relayed", "finishing",
+    "local", "combined", "relayed", "finishing", "vouched",
 )  # fmt: skip
 
 going_round = Cluster(taker=Round * 2)
