@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from bloomish.analysis.coordination.commit import is_transaction
 from bloomish.analysis.coordination.data import Mechanism, Proposal, Refusal
+from bloomish.analysis.coordination.persist import persistable
 from bloomish.analysis.coordination.seal import sealable
 from bloomish.analysis.inference import Inference
 from bloomish.analysis.points import PointKind
@@ -86,6 +87,8 @@ def _mechanism(
         return Refusal(point.id, point.rule, point.span, why) if why else "seal"
     if forced is not None:
         return forced
+    if _is_batch(point) and not persistable(inference, report, point):
+        return "persist"
     if is_transaction(inference, report, point):
         return "atomic commit"
     if point.kind in QUESTIONS or _is_batch(point):

@@ -200,6 +200,12 @@ def test_a_total_of_a_batch_is_a_view_of_all() -> None:
     assert check(made.deployed.deployment).verdict("total").word == "eventual"
 
 
+def test_it_is_the_cheapest_way() -> None:
+    made = coordinate(Batch)
+    assert [one.mechanism for one in made.plan.insertions] == ["persist"]
+    assert made.after.status == 0
+
+
 def test_not_where_it_is_acted_on() -> None:
     deployed = deployed_of(Acting)
     inference, report = analyse(deployed.deployment)
