@@ -33,11 +33,16 @@ class Insert:
 
 
 def make_up(stage: Stage, seed: int, rows: int, horizon: int) -> list[Insert]:
-    """So many rows for every input of every node, at random times before the horizon."""
+    """So many rows for every input of every node, at random times before the horizon.
+
+    A declared key of an input is the filler's promise: at one node it has one row.
+    """
     chance = random.Random(f"workload/{seed}")
     inserts: list[Insert] = []
     for member, collection in outside(stage):
         values = Values(member.program.lattices, member.externals.lattices)
+        keys = tuple(place for place, column in enumerate(collection.columns) if column.key)
+        known: set[Row] = set()
         for number in range(rows):
             row = made_row(collection, member.node, stage.nodes, chance, number)
             if row is not None and _fits(collection, row, values):
