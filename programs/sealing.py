@@ -16,12 +16,14 @@ and no clock.  What a manifest promises is durable, and so is what an acknowledg
 
 Where rows are sent because of rows that came the same way, no producer knows when it has sent its
 last.  `Terminating` finds out when nobody has any left and none is under way, by counting (Mattern,
-"Algorithms for Distributed Termination Detection", Distributed Computing 1987, vector counters).  A
-node whose host has ended tells the others how many rows it has sent to each and had from each: one
-moment of it.  Where what each has sent to each is what that one has had, all is over.  For were
-there a row sent after its sender's moment, take the first: its sender had by then received one that
-it had not at its moment, sent before that of *its* sender, as no earlier one was sent after; to make
-the counts equal nevertheless, it must have had one that was sent after, and earlier: there is none.
+"Algorithms for Distributed Termination Detection", Distributed Computing 1987, vector counters).
+A node whose host has ended tells the others how many rows it has sent to each and had from each:
+one moment of it.  Where what each has sent to each is what that one has had, all is over.  For
+suppose that rows were sent after their senders' moments, and take the first of them.  Its sender
+sent it because of a row that it got after its own moment, and that was sent before the moment of
+the node that it came from, as it was sent before the first.  It is counted there and not here, so
+the counts are equal only if another was had here that was not counted there: one that was sent
+after a moment, and before the first.  There is none.
 
 Neither partition nor row is ever looked into: an insertion writes their columns in their places.
 """
