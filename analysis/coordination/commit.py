@@ -9,7 +9,7 @@ as a deposit or a question about the balance, is a transaction of one part.
 
 Not claimed: a broadcast to replicas, each of which does the same (an order
 makes them agree), and a node that checks, then sends the rest itself (an order
-at each node is enough).  `everything` claims these as well: a write to all
+at each node is enough).  `--with 2pc` has these done so as well: a write to all
 replicas at once, or to none.
 """
 
@@ -126,12 +126,14 @@ def _claimed(system: System) -> _Claim:
         for group in groups(name, role.program, wires):
             legs = {system.id(name, leg.rule.head) for leg in group.legs}
             at = {unit.role for leg in legs for unit in system.readers[leg]}
-            if goes_to_several(role.program, group) and any(_vetoes(system, r, legs) for r in at):
+            apart = goes_to_several(role.program, group)
+            apart = apart and any(_vetoes(system, r, legs) for r in at)
+            leaves = _leaves_home(role.program, group) and legs <= _changing(system, at)
+            if apart or leaves:
                 channels |= legs
                 roles |= at
-            elif _leaves_home(role.program, group) and legs <= _changing(system, at):
-                channels |= legs
-                roles |= {*at, name}
+            if leaves:
+                roles.add(name)
                 home.add((name, system.id(name, group.trigger)))
     return _Claim(frozenset(channels), frozenset(roles), frozenset(home))
 
