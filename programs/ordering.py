@@ -18,13 +18,16 @@ command is, this module does not ask.
   disk.  What was submitted and not yet accepted is lost with the submitter, as a message would be
   (it may be delivered, once); what is kept goes on after a restart, as long as it is derived.
 
+- A command whose delivery fails is passed over: the runtime feeds `skip` then.  It fails at every
+  replica alike, since what is made of delivered commands is the same.
+
 Safe with any loss, repetition, order and delay of messages, any crash and restart.  Lost disks are
 not survived.  There is no clock in here, and what is repeated is a standing send.
 """
 
 from bloomish import (
-    Address, Any, Key, Max, Program, _, channel, count, each, field, here, index, min_, notin,
-    protocol, roster, scratch, table, use, variables,
+    Address, Any, Key, Max, Program, _, channel, count, each, field, here, index, input, min_,
+    notin, protocol, roster, scratch, table, use, variables,
 )
 from bloomish.programs.failure_detector import FailureDetector
 from bloomish.programs.multipaxos import Log
@@ -144,6 +147,7 @@ class Sequenced(Sequencing):
     """
 
     deliver = scratch(slot=int, command=Any)
+    skip = input(rule=str)
     protocol(by=("one node numbers all", "one slot per tick"), ordered=deliver)
 
     # --- the sequencer: a slot for every command that it has not seen
@@ -192,23 +196,27 @@ class Sequenced(Sequencing):
         unstored(replica, slot, command) & Sequencing.stored(_, replica, slot)
     )
 
-    # --- every replica: one slot per tick
+    # --- every replica: one slot per tick, apart from the messages that brought it
 
     log = table(slot=Key(int), command=Any, durable=True)
     applied = table(slot=Max(int), durable=True)            # the slot to be delivered next
+    turn = scratch(slot=int, command=Any)
 
     applied <= [(1,)]
 
-    log(slot, command) <= sequenced(slot, command)
-    log(slot, command) <= Sequencing.entry(_, slot, command) & applied(first) & (slot >= first)
+    log(slot, command) <+ sequenced(slot, command)
+    log(slot, command) <+ Sequencing.entry(_, slot, command) & applied(first) & (slot >= first)
     Sequencing.stored(sequencer, here, slot) <~ (
         Sequencing.entry(_, slot, _) & Sequencing.sequencer(sequencer)
     )
-    deliver(slot, command) <= applied(slot) & log(slot, command)
+    turn(slot, command) <= applied(slot) & log(slot, command)
+    deliver(slot, command) <= turn(slot, command) & notin(skip(_))
     # What is delivered is an event: of two equal commands in a row, each has its effect.
-    deliver(slot, command) <= Sequencing.entry(_, slot, command) & applied(slot)
-    applied(slot + 1) <+ deliver(slot, _)
-    log(old, command) <- deliver(slot, _) & log(old, command) & (old == slot - SHOWN)
+    deliver(slot, command) <= (
+        turn(slot, command) & Sequencing.entry(_, slot, command) & notin(skip(_))
+    )
+    applied(slot + 1) <+ turn(slot, _)
+    log(old, command) <- turn(slot, _) & log(old, command) & (old == slot - SHOWN)
 
 
 class SequencedPeer(Sequenced, Outbox):
@@ -268,6 +276,7 @@ class Replicated(Replicating):
     """
 
     deliver = scratch(slot=int, command=Any)
+    skip = input(rule=str)
     installed = scratch(slot=int, parts=Any)
     imaged = scratch(replica=Address)
     part = scratch(row=Any)
@@ -338,7 +347,9 @@ class Replicated(Replicating):
     ) <= log.apply(slot, entry)
     repeated(slot) <= turn(slot, session, number, _, _) & seen(session, number)
     repeated(slot) <= turn(slot, session, number, _, _) & lows(session, low) & (number < low)
-    deliver(slot, command) <= turn(slot, _, _, _, command) & notin(repeated(slot))
+    deliver(slot, command) <= (
+        turn(slot, _, _, _, command) & notin(repeated(slot)) & notin(skip(_))
+    )
     Ordering.accepted(session, number) <~ (
         turn(_, session, number, _, _) & log.detector.leader(here)
     )

@@ -8,8 +8,8 @@ in few enough states to go through.
 """
 
 from bloomish import (
-    Address, Any, Key, Max, Program, _, channel, count, here, index, min_, notin, protocol,
-    roster, scratch, table, variables,
+    Address, Any, Key, Max, Program, _, channel, count, here, index, input, min_, notin,
+    protocol, roster, scratch, table, variables,
 )
 
 command, count_, first, number, rank, replica, session, slot, standing = variables(
@@ -59,6 +59,7 @@ class Agreed(Agreement):
     """For replicas: every command once, in one order, one in a tick."""
 
     deliver = scratch(slot=int, command=Any)
+    skip = input(rule=str)
     protocol(by=("one node numbers all", "one slot per tick"), ordered=deliver)
 
     free = table(slot=Max(int), durable=True)
@@ -69,6 +70,7 @@ class Agreed(Agreement):
     numbered = scratch(slot=int, command=Any)
     log = table(slot=Key(int), command=Any, durable=True)
     applied = table(slot=Max(int), durable=True)
+    turn = scratch(slot=int, command=Any)
 
     free <= [(1,)]
     applied <= [(1,)]
@@ -86,11 +88,14 @@ class Agreed(Agreement):
     )
 
     log(slot, command) <= numbered(slot, command)
-    log(slot, command) <= Agreement.entry(_, slot, command)
-    deliver(slot, command) <= applied(slot) & log(slot, command)
+    log(slot, command) <+ Agreement.entry(_, slot, command)
+    turn(slot, command) <= applied(slot) & log(slot, command)
+    deliver(slot, command) <= turn(slot, command) & notin(skip(_))
     # What is delivered is an event: of two equal commands in a row, each has its effect.
-    deliver(slot, command) <= Agreement.entry(_, slot, command) & applied(slot)
-    applied(slot + 1) <+ deliver(slot, _)
+    deliver(slot, command) <= (
+        turn(slot, command) & Agreement.entry(_, slot, command) & notin(skip(_))
+    )
+    applied(slot + 1) <+ turn(slot, _)
 
 
 class AgreedPeer(Agreed, AgreedOutbox):

@@ -37,7 +37,7 @@ from bloomish.runtime.evaluator import (
 )
 from bloomish.runtime.framing import Malformed, count_rows, plain_rows
 from bloomish.runtime.series import alone
-from bloomish.runtime.setaside import SetAside, Shelf, Stuck, rescue
+from bloomish.runtime.setaside import SetAside, Shelf, Stuck, rescue, skips
 from bloomish.runtime.store import Store, StoreFault
 from bloomish.runtime.timers import FIRST, LAST, Periodic, Resend
 from bloomish.runtime.tls import Credentials
@@ -85,6 +85,7 @@ class Node:
         self.values = values
         self.counters = Counters()
         self.shelf = Shelf()
+        self._skips = skips(program)
         self.tick_number = 0
         self.stopped: str | None = None
         self.log = logging.getLogger(f"bloomish.node.{self.address}")
@@ -280,8 +281,13 @@ class Node:
 
     def _rescue(self, failure: TickFailed, now: float) -> tuple[Series, Sequence[SetAside]]:
         """The tick without the rows that make it fail; these are set aside."""
-        saved = rescue(self.evaluator, self.shelf, failure, now, self.tick_number + 1)
+        number = self.tick_number + 1
+        saved = rescue(self.evaluator, self.shelf, failure, now, number, self._skips)
         self.counters.ticks_failed += len(saved.failures)
+        if (passed := saved.passed_over) is not None:
+            self.counters.ticks_failed += 1
+            self.complain(f"passed over {passed.rule}", f"a command is passed over: {passed}")
+            self._happened("passed over", str(passed))
         self.counters.rows_set_aside += len(saved.aside)
         for one, why in zip(saved.aside, saved.failures, strict=False):
             self.complain(

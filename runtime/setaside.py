@@ -5,6 +5,11 @@ prefix that fails is set aside and the tick is tried again without it.  The
 prefix is found by bisection with `probe`, which changes nothing.  After 64 rows
 of one batch the whole batch is set aside.  To the outside world rows set aside
 are omissions; here they are listed and can be replayed.
+
+A tick that fails without arrivals stops the node, unless it fails by what a log
+delivers: modules with a decided log have an input `skip`, which nobody feeds but
+this.  With a row in it, the log goes on without delivering.  What is done with a
+log is a function of it, so all its replicas pass over the same commands.
 """
 
 from __future__ import annotations
@@ -12,9 +17,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bloomish import ir
 from bloomish.runtime.evaluator import Arrival, Evaluator, Row, Tick, TickFailed
 
 LIMIT = 64
+SKIP = "skip"
+"""The input of a module with a decided log that passes over what it delivers."""
 KEEP = 10_000
 """So many are kept for listing and replay; older ones make room and stay counted."""
 
@@ -72,19 +80,40 @@ class Rescue:
     aside: list[SetAside]
     failures: list[TickFailed]
     """One for each row, or one for the whole batch."""
+    passed_over: TickFailed | None = None
+    """Why a log has gone on without delivering a command."""
+
+
+def skips(program: ir.Program) -> tuple[str, ...]:
+    """The inputs by which logs pass over what they would deliver."""
+    scopes = {guard.scope for guard in program.guards if guard.ordered}
+    names = {f"{scope}.{SKIP}" if scope else SKIP for scope in scopes}
+    return tuple(c.name for c in program.collections if c.kind == "input" and c.name in names)
 
 
 def rescue(
-    evaluator: Evaluator, shelf: Shelf, failure: TickFailed, now: float, number: int
+    evaluator: Evaluator,
+    shelf: Shelf,
+    failure: TickFailed,
+    now: float,
+    number: int,
+    skips: Sequence[str] = (),
 ) -> Rescue:
     """After `evaluator.tick(now)` raised `failure`: the tick without what makes it fail.
 
-    Raises Stuck when it fails without arrivals, too.
+    Raises Stuck when it fails without arrivals, too, and passing over what logs
+    deliver (`skips`) does not help.
     """
     arrivals = evaluator.arrivals()
     empty = evaluator.probe(now, [])
+    base: list[Arrival] = []
     if empty is not None:
-        raise Stuck(empty)
+        base = _passing(evaluator, now, empty, skips)
+        evaluator.set_arrivals([*base, *arrivals])
+        try:
+            return Rescue(evaluator.tick(now), [], [], empty)
+        except TickFailed as other:
+            failure = other
     aside: list[SetAside] = []
     failures: list[TickFailed] = []
     while True:
@@ -93,25 +122,38 @@ def rescue(
             aside += shelf.put(arrivals, number, f"after {LIMIT} rows, the whole batch: {failure}")
             arrivals = []
         else:
-            last = _shortest_failing(evaluator, now, arrivals) - 1
+            last = _shortest_failing(evaluator, now, base, arrivals) - 1
             aside += shelf.put([arrivals[last]], number, str(failure))
             del arrivals[last]
-        evaluator.set_arrivals(arrivals)
+        evaluator.set_arrivals([*base, *arrivals])
         try:
-            return Rescue(evaluator.tick(now), aside, failures)
+            return Rescue(evaluator.tick(now), aside, failures, empty)
         except TickFailed as again:
             if not arrivals:
                 raise Stuck(again) from again
             failure = again
 
 
-def _shortest_failing(evaluator: Evaluator, now: float, arrivals: Sequence[Arrival]) -> int:
+def _passing(
+    evaluator: Evaluator, now: float, failure: TickFailed, skips: Sequence[str]
+) -> list[Arrival]:
+    """What makes a tick pass that fails without arrivals: one log that goes on, or all."""
+    rows: list[Arrival] = [(name, (failure.rule,)) for name in skips]
+    for tried in (*([row] for row in rows), rows):
+        if tried and evaluator.probe(now, tried) is None:
+            return tried
+    raise Stuck(failure)
+
+
+def _shortest_failing(
+    evaluator: Evaluator, now: float, base: Sequence[Arrival], arrivals: Sequence[Arrival]
+) -> int:
     """Length of a failing prefix whose next shorter one passes; the shortest where
     a longer prefix of a failing one fails as well.  The empty one passes, the whole fails."""
     passes, fails = 0, len(arrivals)
     while fails - passes > 1:
         middle = (passes + fails) // 2
-        if evaluator.probe(now, arrivals[:middle]) is None:
+        if evaluator.probe(now, [*base, *arrivals[:middle]]) is None:
             passes = middle
         else:
             fails = middle

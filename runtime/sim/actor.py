@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bloomish.ephemeral import ephemeral_collections, is_ephemeral
 from bloomish.runtime.evaluator import Evaluator, Row, Tick, TickFailed
-from bloomish.runtime.setaside import SetAside, Shelf, rescue
+from bloomish.runtime.setaside import SetAside, Shelf, rescue, skips
 from bloomish.runtime.sim.schedule import SECOND
 from bloomish.runtime.sim.stage import Member
 
@@ -42,6 +42,7 @@ class Actor:
         )
         self.durable = [c.name for c in program.collections if c.durable]
         self.invariants = [c.name for c in program.collections if c.kind == "invariant"]
+        self._skips = skips(program)
         self._fresh = self.evaluator.snapshot()
 
     def clock(self, now: int) -> float:
@@ -55,7 +56,7 @@ class Actor:
         try:
             tick = self.evaluator.tick(time)
         except TickFailed as failure:
-            saved = rescue(self.evaluator, self.shelf, failure, time, 0)
+            saved = rescue(self.evaluator, self.shelf, failure, time, 0, self._skips)
             tick, aside = saved.tick, saved.aside
         if self.durable:
             self._commit(tick)

@@ -16,6 +16,7 @@ from bloomish import ir
 from bloomish.runtime.ends import Ends, endings
 from bloomish.runtime.evaluator import Row
 from bloomish.runtime.feeds import Feed
+from bloomish.runtime.setaside import skips
 from bloomish.runtime.sim.stage import Member, Stage
 from bloomish.values import Misfit, Values
 
@@ -142,11 +143,12 @@ def _distinct(values: Sequence[object], kind: type) -> list[Any]:
 
 def outside(stage: Stage) -> Iterable[tuple[Member, ir.Collection]]:
     """Collections that rows enter from outside the world, with their member; not those by
-    which a host says that there is no more."""
+    which a host says that there is no more, nor those that a node itself feeds."""
     sent = stage.sent_wires()
     for member, collection in stage.collections("input", "channel"):
-        last = (ending.collection.name for ending in endings(member.program))
-        if member.program.notation == "dedalus" or collection.name in last:
+        last = {ending.collection.name for ending in endings(member.program)}
+        own = last.union(skips(member.program))
+        if member.program.notation == "dedalus" or collection.name in own:
             continue
         if collection.kind == "input" or (collection.wire or collection.name) not in sent:
             yield member, collection

@@ -15,7 +15,7 @@ from bloomish import ir
 from bloomish.ephemeral import ephemeral_collections, is_ephemeral, is_volatile
 from bloomish.order import order_key
 from bloomish.runtime.evaluator import Arrival, Row, Tick, TickFailed
-from bloomish.runtime.setaside import SetAside, Shelf, Stuck, rescue
+from bloomish.runtime.setaside import SetAside, Shelf, Stuck, rescue, skips
 from bloomish.runtime.sim.actor import EPOCH
 from bloomish.runtime.sim.stage import Member, Stage
 
@@ -116,6 +116,7 @@ class Site:
         self.final, self.events = watched(program, known)
         self.views = _plain_views(program, known)
         self.last_fact = max((one.at or 0 for one in program.facts), default=0)
+        self._skips = skips(program)
         self._numbers: dict[object, int] = {}
         self._steps: dict[tuple[int, tuple[int, ...]], Step] = {}
         self._fresh = self.evaluator.snapshot()
@@ -183,7 +184,7 @@ class Site:
         try:
             return self.evaluator.tick(now), []
         except TickFailed as failure:
-            saved = rescue(self.evaluator, Shelf(), failure, now, 0)
+            saved = rescue(self.evaluator, Shelf(), failure, now, 0, self._skips)
             return saved.tick, saved.aside
 
     def _look(self, tick: Tick, shown: set[tuple[str, Any]], violated: list[Violated]) -> None:

@@ -1,13 +1,15 @@
 """The least that an order is for: replicas that append words, and some who say them."""
 
 from bloomish import (
-    Cluster, Program, _, each, field, input, output, roster, table, use, variables,
+    Cluster, Key, Program, _, each, field, input, output, roster, table, use, variables,
 )
 from bloomish.programs.ordering import (
     DetectingOutbox, Outbox, Replicated, Sequenced, SequencedPeer,
 )
 
-command, node, parts, row, text, word = variables("command node parts row text word")
+command, name, node, owner, parts, row, text, word = variables(
+    "command name node owner parts row text word"
+)
 
 
 class Hearing(Program):
@@ -85,9 +87,51 @@ class DetectingSpeaker(Program):
     order.submit(("append", word)) <= say(word)
 
 
+class Racing(Program):
+    """Commands that cannot all be carried out: of two owners of a name, the second fails."""
+
+    owners = table(name=Key(str), owner=str, durable=True)
+
+
+class Race(Racing):
+    order = use(Sequenced)
+
+    Racing.owners(field(command, 1, str), field(command, 2, str)) <= order.deliver(_, command)
+
+
+class ReplicatedRace(Racing):
+    order = use(Replicated)
+    claimers = roster("claimer")
+
+    order.submitters(node) <= claimers(node)
+    Racing.owners(field(command, 1, str), field(command, 2, str)) <= order.deliver(_, command)
+    order.part(("owners", name, owner)) <= order.imaged(_) & Racing.owners(name, owner)
+    Racing.owners(field(row, 1, str), field(row, 2, str)) <+ (
+        order.installed(_, parts) & each(row, parts) & (field(row, 0, str) == "owners")
+    )
+    Racing.owners(name, owner) <- order.installed(_, _) & Racing.owners(name, owner)
+
+
+class Claimer(Program):
+    order = use(Outbox)
+    claim = input(name=str, owner=str)
+
+    order.submit(("claim", name, owner)) <= claim(name, owner)
+
+
+class DetectingClaimer(Program):
+    order = use(DetectingOutbox)
+    claim = input(name=str, owner=str)
+
+    order.submit(("claim", name, owner)) <= claim(name, owner)
+
+
 alone = Cluster(replica=Register, speaker=Speaker * 2)
 speakers = Cluster(replica=Register * 2, speaker=Speaker * 2)
 wishers = Cluster(replica=Register * 2, wisher=Wisher * 2)
 peers = Cluster(replica=Peer * 2)
 three = Cluster(replica=Register * 3, speaker=Speaker)
 replicated = Cluster(replica=ReplicatedRegister * 3, speaker=DetectingSpeaker)
+race = Cluster(replica=Race * 2, claimer=Claimer)
+race_alone = Cluster(replica=Race, claimer=Claimer)
+replicated_race = Cluster(replica=ReplicatedRace * 3, claimer=DetectingClaimer)

@@ -93,6 +93,22 @@ def test_of_rows_that_conflict_the_last_of_the_shortest_failing_prefix_goes() ->
     assert picky.probes < 10
 
 
+def test_a_tick_that_fails_by_what_a_log_delivers_goes_on_without_it() -> None:
+    """Of two logs, the one that it takes; rows that fail beside are set aside as ever."""
+
+    def wrong(numbers: list[object]) -> bool:
+        return "rule_1" not in numbers or 7 in numbers
+
+    picky = Picky(range(10), wrong)  # type: ignore[arg-type]
+    shelf = Shelf()
+    failure = picky.probe(0.0, picky.arrivals())
+    assert failure is not None
+    saved = rescue(picky, shelf, failure, 0.0, 7, ["order.skip", "other.skip"])  # type: ignore[arg-type]
+    assert [one.row for one in saved.aside] == [(7,)]
+    assert saved.passed_over is not None and saved.tick.rows_in == 10
+    assert [name for name, _ in picky.arrivals() if name != "given"] == ["order.skip"]
+
+
 def test_above_the_limit_the_whole_batch_goes() -> None:
     picky = Picky(range(LIMIT + 40), lambda numbers: any(n >= 2 for n in numbers))
     aside, taken = rescued(picky)
