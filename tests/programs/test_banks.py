@@ -226,6 +226,25 @@ def test_the_register_by_commit() -> None:
         assert held[0] == held[1] == held[2] != []
 
 
+def test_who_pays_and_who_is_paid_are_of_different_kinds() -> None:
+    """The vote is of the one alone; the other takes what comes, and still comes in together."""
+    stage = stage_of(f"{BANKS}:payments --coordinate")
+    for seed in range(4):
+        chance = random.Random(f"payments/{seed}")
+        run = World(stage, seed, FAULTS, draw(FAULTS, stage.nodes, SAFETY, seed))
+        for number in range(12):
+            row = (number, "payer-0", chance.choice(("alice", "bob")), "payee-0", "x", 30)
+            node = f"teller-{chance.randrange(2)}"
+            run.at(chance.randrange(SAFETY), run.insert, node, "transfer", [row])
+        run.run(SAFETY, 20_000)
+        run.heal()
+        run.run(4 * SAFETY, 20_000)
+        left = dict(run.rows("payer-0", "balance"))
+        assert min(left.values()) >= 0
+        assert sum(left.values()) + 30 * len(run.rows("payee-0", "got")) == 200
+        assert not run.set_aside
+
+
 def test_what_goes_by_the_clock_is_refused() -> None:
     """A vote that may not hold when the decision comes is no vote."""
     made = coordinate(f"{BANKS}:by_the_clock")

@@ -301,6 +301,31 @@ careless = Cluster(bank=Careless * 2)
 branches = Cluster(bank=Branch * 2, teller=Customer * 2)
 
 
+# ----------------------------------- who pays and who is paid are of different kinds; by hand: a
+# row is deleted and another inserted; nothing is said of what must never be
+
+
+class Paying(Money):
+    balance = table(account=str, amount=int)
+
+    balance <= OPENING
+    balance(account, old) <- (
+        Money.debit(_, _, account, amount) & balance(account, old) & (old >= amount)
+    )
+    balance(account, old - amount) <+ (
+        Money.debit(_, _, account, amount) & balance(account, old) & (old >= amount)
+    )
+
+
+class Paid(Money):
+    got = table(number=int, account=str, amount=int)
+
+    got(number, account, amount) <= Money.credit(_, number, account, amount)
+
+
+payments = Cluster(payer=Paying, payee=Paid, teller=Teller * 2)
+
+
 # ------------------------------------------------------- open in the morning: a vote by the clock
 
 
