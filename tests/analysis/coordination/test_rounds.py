@@ -170,6 +170,9 @@ def collect(target: str, seed: int) -> None:
     assert gone <= heaps.garbage, "what is alive was collected"
     assert gone == heaps.garbage, "garbage stays"
     assert not world.violations and not world.set_aside
+    messages = world.messages
+    world.run(world.now + 20 * SECOND)
+    assert world.messages == messages, "it is never quiet"
 
 
 @pytest.mark.parametrize("seed", range(10))

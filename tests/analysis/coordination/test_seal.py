@@ -260,6 +260,7 @@ def _goes_wrong(seed: int) -> bool:
 
 LINES = [(job, number, text) for job in "ab" for number, text in enumerate(("x y x", "y", "z x"))]
 LATE = ("a", 99, "x x x")
+MAPPERS = ("mapper-0", "mapper-1")
 TOTALS = {(job, *one) for job in "ab" for one in (("x", 3), ("y", 2), ("z", 1))}
 
 
@@ -292,7 +293,7 @@ def run_word_count(seed: int) -> None:
     rates = replace(FAULTS, crash=0)
     planned = draw(rates, stage.nodes, SAFETY, seed)
     world = World(stage, seed, rates, planned)
-    for number, node in enumerate(("mapper-0", "mapper-1")):
+    for number, node in enumerate(MAPPERS):
         Host(world, node, LINES[number::2])
     world.run(SAFETY)
     world.heal()
@@ -303,6 +304,36 @@ def run_word_count(seed: int) -> None:
     refused = {row for node in stage.nodes for row in world.shown(node, "seal_word.refused")}
     assert {row[3] for row in refused} == {LATE[1]}
     assert not world.violations and not world.set_aside
+
+
+def test_nothing_is_said_before_all_have_ended_and_each_job_waits_alone() -> None:
+    stage = stage_with_seals(WORD_COUNT)
+    world = World(stage, 1)
+
+    def totals() -> set[Row]:
+        return {row for node in stage.nodes for row in world.shown(node, "total")}
+
+    def said(collection: str) -> int:
+        return sum(len(world.rows(node, f"seal_word.{collection}")) for node in MAPPERS)
+
+    for number, node in enumerate(MAPPERS):
+        world.insert(node, "line", LINES[number::2])
+    world.run(SECOND)
+    assert totals() == set()
+    assert said("ended") == said("known") == 0  # until then nothing is said but the rows
+    world.insert("mapper-0", "seal.end", [("a",), ("b",)])
+    world.insert("mapper-1", "seal.end", [("b",)])
+    world.run(2 * SECOND)
+    assert totals() == {total for total in TOTALS if total[0] == "b"}
+    world.insert("mapper-1", "seal.end", [("a",)])
+    world.run(3 * SECOND)
+    assert totals() == TOTALS
+    # Per job a manifest and its acknowledgement between each mapper and each reducer.
+    (insertion,) = coordinate(WORD_COUNT, "seal").plan.insertions
+    assert 2 * said("known") == 2 * insertion.price.messages == 16
+    messages = world.messages
+    world.run(60 * SECOND)
+    assert world.messages == messages  # and then no more
 
 
 @pytest.mark.parametrize("seed", range(12))
