@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import pytest
 
 from bloomish import Address, Any, Cluster, Program, assume, input, output, table, variables
 from bloomish.elaborate import Compiled, compiled
+from bloomish.runtime.cluster import launch
 from bloomish.runtime.ends import Ends, endings
 from bloomish.runtime.evaluator import Row
 from bloomish.runtime.feeds import parse_feed
@@ -160,6 +162,36 @@ def test_word_count_on_processes_says_exact_totals_once(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = sorted(line.split("  ")[1] for line in done.stdout.splitlines())
     assert lines == sorted(f'total("{job}", "{word}", {n})' for job, word, n in TOTALS)
+
+
+def test_word_count_on_processes_that_are_killed(tmp_path: Path) -> None:
+    """A mapper and a reducer fall between the lines and the end, and come back from their disks."""
+
+    async def session() -> list[Row]:
+        target = f"{WORD_COUNT} --coordinate --with seal"
+        async with launch(target, data=tmp_path / "data") as cluster:
+            for n in range(2):
+                async with cluster.connect(f"mapper-{n}") as mapper:
+                    await mapper.insert("line", [("a", 10 * n + i, "x y x") for i in range(5)])
+            fallen = ("mapper-1", "reducer-0", "reducer-1")
+            for name in fallen:
+                cluster.kill(name)
+            await cluster.wait_for("dead", *fallen)
+            for name in fallen:
+                await cluster.restart(name)
+            await cluster.wait_for("running", *fallen)
+            for n in range(2):
+                async with cluster.connect(f"mapper-{n}") as mapper:
+                    await mapper.insert("seal.end", [("a",)])
+            await cluster.quiet()
+            totals: list[Row] = []
+            for n in range(2):
+                async with cluster.connect(f"reducer-{n}") as reducer:
+                    totals += await reducer.contents("total")
+            return totals
+
+    totals = asyncio.run(asyncio.wait_for(session(), 60))
+    assert sorted(totals) == [("a", "x", 20), ("a", "y", 10)]
 
 
 def test_the_standard_input_ends_too() -> None:
