@@ -15,8 +15,8 @@ from bloomish.runtime.verbs.demo_carts import COORDINATED, DESTRUCTIVE, LATTICE,
 if TYPE_CHECKING:
     from bloomish.runtime.verbs.demo import Story
 
-WIDTH = 11  # of a replica's column
-EXAMPLES = 3
+WIDTH = 10  # of a replica's column
+EXAMPLES = 2
 
 
 def _title(number: int, text: str) -> str:
@@ -41,14 +41,14 @@ def replicas(outcome: Outcome) -> str:
     names = "".join(f"{name:>{WIDTH}}" for name in REPLICAS)
     wide = 3 * WIDTH
     lines = [
-        f"{'':8}{'units in the cart':>{wide}}    {'units on the receipt':>{wide}}",
-        f"{'session':8}{names}    {names}",
+        f"{'':8}{'units in the cart':>{wide}}   {'units on the receipt':>{wide}}",
+        f"{'session':8}{names}   {names}",
     ]
     for session in sorted(outcome.sessions("carts") | outcome.sessions("receipts")):
         left = _units(outcome, "carts", session, session in carts)
         right = _units(outcome, "receipts", session, session in receipts)
         word = "  [red]differ[/red]" if session in carts | receipts else ""
-        lines.append(f"{session:8}{left}    {right}{word}")
+        lines.append(f"{session:8}{left}   {right}{word}")
     return "\n".join([*lines, "", *_conclusion(outcome), ""])
 
 
@@ -66,6 +66,9 @@ def _conclusion(outcome: Outcome) -> list[str]:
     lines = []
     for what in ("carts", "receipts"):
         differing, sessions = outcome.differing(what), outcome.sessions(what)
+        if not sessions:
+            lines.append(f"{what:9} none yet")
+            continue
         if not differing:
             lines.append(f"{what:9} [green]replicas agree[/green] on all {len(sessions)}")
             continue

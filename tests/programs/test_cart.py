@@ -127,7 +127,7 @@ def test_the_demo_tells_the_story() -> None:
     for cart in demo.CARTS:
         assert cart.name in text
     assert "needs coordination" in text and "consensus at replica" in text
-    assert text.count("replicas agree on all") >= 4
+    assert text.count("replicas agree on all") >= 2
     report = json.loads(demonstrate("--format", "json"))
     assert [one["program"] for one in report["runs"]] == [cart.name for cart in demo.CARTS]
     for run in report["runs"][1:]:
