@@ -20,7 +20,7 @@ from bloomish import ir
 from bloomish.analysis.graph import Unit, Use
 from bloomish.analysis.ground import Leaf, Walk
 from bloomish.analysis.inference import Conclusion, Inference
-from bloomish.analysis.modes import CERTAIN, CONST, EVENT, LASTING, NONDET
+from bloomish.analysis.modes import CERTAIN, CONST, EVENT, LASTING, NONDET, PART
 from bloomish.analysis.points import PointKind
 from bloomish.analysis.result import Point
 
@@ -294,8 +294,9 @@ class Survey:
         if self.inference.known.lineage.clocks(unit):
             raise Unsealable(f"{where}: a clock flows into it")
         if conclusion.mode not in CERTAIN:
-            again = "be taken back" if conclusion.mode is not NONDET else "depend on the schedule"
-            raise NotYet(f"{where}: what `{unit.rule.name}` sends may {again}")
+            again = {PART: "miss what comes later", NONDET: "depend on the schedule"}
+            may = again.get(conclusion.mode, "be taken back")
+            raise NotYet(f"{where}: what `{unit.rule.name}` sends may {may}")
         # What keeps out rows that have been received (R5) has no say in what there is to send.
         retried = self.inference.known.lineage.trace
         uses = tuple(

@@ -33,7 +33,7 @@ def t5_irreversible(case: Case) -> None:
             return
         case.flag(case.kind_at_head(), "T5", why, through=_through(case),
                   origin=case.origins[-1] if case.origins else None)  # fmt: skip
-    elif mode is PART and case.head.persisted and not case.cell_of_parts:
+    elif mode is PART and (case.head.persisted or case.is_given) and not case.cell_of_parts:
         why = "rows that have not met by the time they come are missed, and what met is stored"
         case.flag(PointKind.UNGUARDED_JOIN, "T5", why, through=_through_part(case))
     elif mode is DET and case.is_send and case.known.lineage.is_clocked(case.unit):

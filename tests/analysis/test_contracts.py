@@ -140,6 +140,12 @@ class Hasty(Giving):
     Giving.seal.send(node, k, n) <= Giving.size(k, n) & Giving.takers(node)
 
 
+class Meeting(Giving):
+    """Gives what is there when a message comes."""
+
+    Giving.seal.send(node, k, v) <= Giving.give(k, _) & Giving.given(k, v) & Giving.takers(node)
+
+
 class Racing(Giving):
     """Gives what happens to share a tick."""
 
@@ -150,7 +156,10 @@ def test_what_grows_may_be_given() -> None:
     assert check(Steady).status == 0
 
 
-@pytest.mark.parametrize(("program", "kind"), [(Hasty, "export"), (Racing, "choice")])
+@pytest.mark.parametrize(
+    ("program", "kind"),
+    [(Hasty, "export"), (Meeting, "unguarded join"), (Racing, "choice")],
+)
 def test_what_may_be_taken_back_may_not(program: type[Program], kind: str) -> None:
     report = check(program)
     assert report.status == 1
