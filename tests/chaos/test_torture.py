@@ -197,6 +197,15 @@ def test_what_is_not_coordinated_is_found(name: str, tmp_path: Path) -> None:
     assert any("no" in {one.verdict for one in found.judgements.values()} for found in outcomes)
 
 
+@pytest.mark.parametrize("name", ["sequenced", "replicated"])
+def test_what_goes_through_one_order_holds(name: str, tmp_path: Path, fresh_seed: int) -> None:
+    """Clients of the replicas themselves, which are killed under them."""
+    target = f"{CLUSTERS / 'ordered_texts.py'}:{name}"
+    what = settings(target, CLUSTERS / "ordered_texts.ops", tmp_path)
+    outcome = run(what, fresh_seed)
+    assert outcome.status == 0, told(outcome)
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_what_is_coordinated_holds(name: str, tmp_path: Path, fresh_seed: int) -> None:
     outcome = run(application(name, True, tmp_path), fresh_seed)
