@@ -201,6 +201,7 @@ class Survey:
                 fixed = {at: value for at, value in fixed.items() if found.get(at) == value}
             found = fixed
         if self._is_sealed(node):
+            self._as_sealed(node, found or {})
             return found or {}
         first = 1 if self.system.nodes[node].kind == "channel" else 0
         columns = {
@@ -210,6 +211,14 @@ class Survey:
         }
         whole = len(columns) == len(self.system.nodes[node].columns) - first
         return {} if whole else columns
+
+    def _as_sealed(self, node: str, found: dict[int, ir.Expr]) -> None:
+        """What is sealed already can be asked for in the partitions in which it is sealed."""
+        contract = self.contracts.by_rows[node]
+        if any(of not in found for _, of in contract.columns):
+            columns = self.system.nodes[contract.complete].columns
+            per = ", ".join(column.name for column in columns)
+            raise Unsealable(f"{self.name(node)} is sealed per {per}, and asked for otherwise")
 
     def _passing(self, unit: Unit, question: Question, asking: list[Use]) -> Iterator[Use]:
         for use in asking:

@@ -306,6 +306,35 @@ class Round(Items):
     total(count(x)) <= seen(x)
 
 
+class Polls(Program):
+    """Votes by ballot."""
+
+    vote = channel(to=Address, ballot=int, voter=int)
+
+
+class Voter(Polls):
+    """Votes at its host's word."""
+
+    tellers = roster("teller")
+    give = input(ballot=int, voter=int)
+
+    Polls.vote(to, k, x) <~ give(k, x) & tellers(to)
+
+
+class Teller(Polls):
+    """Asks for all of a ballot, and on the answer for all of the ballots."""
+
+    votes = table(ballot=int, voter=int)
+    turnout = scratch(n=int)
+    tally = output(ballot=int, n=int)
+    enough = table(ballot=int)
+
+    votes(k, x) <= Polls.vote(_, k, x)
+    turnout(count(x)) <= votes(_, x)
+    tally(k, count(x)) <= votes(k, x)
+    enough(k) <= tally(k, n) & turnout(q) & (n > q / 2)
+
+
 class Ping(Program):
     """Goes round by two channels."""
 
@@ -358,4 +387,5 @@ ROUNDS = ("going_round",)
 delayed = Cluster(giver=Delayed, taker=Single)
 beating = Cluster(giver=Beating, taker=Single)
 two_channels = Cluster(returner=Returner, server=Server)
-REFUSED = ("delayed", "beating", "two_channels")
+polls = Cluster(voter=Voter * 2, teller=Teller)
+REFUSED = ("delayed", "beating", "two_channels", "polls")
