@@ -165,6 +165,8 @@ def parse(text: str, declared: Roles, name: str = "operations") -> tuple[Part, .
             if word == "model":
                 if rest not in MODELS:
                     raise ValueError(f"no model {rest!r}; there are {', '.join(MODELS)}")
+                if any(model == rest for model, _, _ in parts):
+                    raise ValueError(f"there is a part for {rest} already; their keys would meet")
                 parts.append((rest, {}, {}))
             elif not parts:
                 raise ValueError("a part begins with `model: NAME`")

@@ -54,6 +54,11 @@ WRONG = {
     "no model": ("read: read(id, key) -> found(id, answer)", ":1: a part begins with `model:"),
     "nothing": ("", "no part begins with `model: NAME`"),
     "no such model": ("model: stack", ":1: no model 'stack'; there are register, once"),
+    "a model twice": ("model: lock\nmodel: lock", ":2: there is a part for lock already"),
+    "no first": (
+        "model: register\nfirst: write\nread: read(id, key) -> found(id, answer)",
+        "the register begins with 'write', which is not given",
+    ),
     "no colon": ("model: register\nread", ":2: there is no colon"),
     "no arrow": ("model: register\nread: read(id, key)", ":2: there is no `->`"),
     "no operation": ("model: register", "no operation of the register is given"),
