@@ -36,7 +36,7 @@ from bloomish.runtime.evaluator import (
     TickFailed,
 )
 from bloomish.runtime.framing import Malformed, count_rows, plain_rows
-from bloomish.runtime.series import alone
+from bloomish.runtime.series import alone, followed
 from bloomish.runtime.setaside import SetAside, Shelf, Stuck, rescue, skips
 from bloomish.runtime.store import Store, StoreFault
 from bloomish.runtime.timers import FIRST, LAST, Periodic, Resend
@@ -226,11 +226,12 @@ class Node:
         now = time.time()
         aside: Sequence[SetAside] = ()
         try:
-            done = self.evaluator.series(now, self._in_a_row, PATIENCE)
+            done = self._series(now)
         except TickFailed as failure:
             done, aside = self._rescue(failure, now)
+            if self._store is not None:
+                self._store.take(done)
         if self._store is not None:
-            self._store.take(done)
             if done.rows_out or aside or self._trace is not None or self.desk.expects(done):
                 self._settle()
             elif self._store.owes:
@@ -256,6 +257,25 @@ class Node:
             self.wake()
         if done.rows_out or done.again or done.shown or done.durable or aside:
             self._progress = time.monotonic()
+
+    def _series(self, now: float) -> Series:
+        """Ticks in a row, their changes taken by the store.
+
+        A tick that sends, and before which there is nothing to commit, ends the row: it leaves at
+        once, and what follows is committed while others work on what they were sent."""
+        store = self._store
+        if store is None:
+            return self.evaluator.series(now, self._in_a_row, PATIENCE)
+        done = self.evaluator.series(now, 1, PATIENCE)
+        store.take(done)
+        if not done.again or self._in_a_row == 1 or (done.rows_out and not store.owes):
+            return done
+        try:
+            more = self.evaluator.series(now, self._in_a_row - 1, PATIENCE)
+        except TickFailed:
+            return done  # it is the first one of the next series, and says so then
+        store.take(more)
+        return followed(done, more)
 
     def _settle(self) -> None:
         """Make last what the ticks so far have changed: something of it is going to leave."""

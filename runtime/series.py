@@ -21,6 +21,19 @@ def alone(tick: Tick) -> Series:
     )
 
 
+def followed(first: Series, then: Series) -> Series:
+    """Two in a row as one; each one's durable changes have been seen to."""
+    return Series(
+        then.number,
+        then.again,
+        durable=first.durable or then.durable,
+        rows_in=first.rows_in + then.rows_in,
+        rows_out=first.rows_out + then.rows_out,
+        count=first.count + then.count,
+        shown=first.shown + then.shown,
+    )
+
+
 def series(tick: Callable[[float], Tick], now: float, limit: int, patience: float) -> Series:
     """Ends after a tick that sends anything, which leaves all frames as they are."""
     end = time.monotonic() + patience

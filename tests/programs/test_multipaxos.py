@@ -223,6 +223,7 @@ def test_on_processes(tmp_path: Path) -> None:
                     assert (await answers.take(1))[0][:3] == (1, number, True)
             words = "".join(f"{number} " for number in range(1, 31))
             await cluster.wait_for("running", "replica-0")
+            await cluster.wait_for("running", *REPLICAS)
             for node in REPLICAS:
                 async with cluster.connect(node) as replica:
                     for _ in range(100):

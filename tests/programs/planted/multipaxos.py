@@ -16,7 +16,7 @@ BUGS = [
         "torn",
     ),
     Bug("volatile promises", PROGRAM, [(PROMISED, PROMISED.replace("True", "False"))], "torn", 19),
-    Bug("volatile votes", PROGRAM, [(VOTE, VOTE.replace("True", "False"))], "torn"),
+    Bug("volatile votes", PROGRAM, [(VOTE, VOTE.replace("True", "False"))], "torn", seed=31),
     Bug(
         "half for a majority",
         PROGRAM,
@@ -35,7 +35,7 @@ BUGS = [
         PROGRAM,
         [(" & (cast.version() >= ballot)\n", "\n")],
         "torn",
-        seed=48,
+        seed=148,
     ),
     Bug("sessions not looked at", PROGRAM, [(EXECUTED, "")], "executed_twice"),
     Bug(
