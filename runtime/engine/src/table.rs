@@ -33,9 +33,10 @@ impl Table {
         self.len = 0;
     }
 
-    /// Room for `more` ids.
+    /// Room for `more` ids, a third of the slots left empty: fuller, and whoever overwrites
+    /// walks through runs of ten.
     pub fn reserve(&mut self, more: usize) {
-        let wanted = (self.len + more) * 8 / 7 + 1;
+        let wanted = (self.len + more) * 3 / 2 + 1;
         if wanted <= self.slots.len() {
             return;
         }
