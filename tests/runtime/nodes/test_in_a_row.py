@@ -15,7 +15,7 @@ from tests.runtime.nodes.support import HERE, counter, going
 
 EVALUATORS = ["reference", *(["engine"] if engine_built() else [])]
 APPLYING = str(HERE / "in_a_row.py")
-SLOTS = 300
+SLOTS = 100
 
 
 @pytest.mark.parametrize("which", EVALUATORS)
