@@ -141,7 +141,7 @@ def bloomish(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=180,
     )
 
 
@@ -190,7 +190,7 @@ def test_word_count_on_processes_that_are_killed(tmp_path: Path) -> None:
                     totals += await reducer.contents("total")
             return totals
 
-    totals = asyncio.run(asyncio.wait_for(session(), 60))
+    totals = asyncio.run(asyncio.wait_for(session(), 180))
     assert sorted(totals) == [("a", "x", 20), ("a", "y", 10)]
 
 
