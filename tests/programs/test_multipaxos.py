@@ -222,7 +222,6 @@ def test_on_processes(tmp_path: Path) -> None:
                     await client.insert("invoke", [(1, number, "append", "k", f"{number} ", "")])
                     assert (await answers.take(1))[0][:3] == (1, number, True)
             words = "".join(f"{number} " for number in range(1, 31))
-            await cluster.wait_for("running", "replica-0")
             await cluster.wait_for("running", *REPLICAS)
             for node in REPLICAS:
                 async with cluster.connect(node) as replica:
