@@ -322,7 +322,11 @@ def demo(actions: int | None, evaluator: str, form: str) -> int:
     help="zombie: a crashed node sends nothing; frozen: it does nothing.",
 )
 @click.option("--exhaustive", is_flag=True, help="Try every fault set instead of searching.")
-@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many runs, or states (status 3).")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help="Stop after so many runs, or states (status 3).",
+)
 @click.option("--trace", type=click.Path(path_type=Path), help="Write the failing run's trace.")
 @click.option("--lineage", type=click.Path(path_type=Path), help="Write post's lineage (.dot).")
 @FORM
