@@ -9,8 +9,8 @@ a root reaches is marked, from node to node.  On the host's word a node collects
 for good.  But a mark may be under way: a node cannot tell an object that nothing reaches from one
 that word has not reached yet.
 
-Nothing here coordinates: `bloomish check` flags the collection, `--coordinate` has it wait until the
-hosts say that there are no more references, and no mark is under way.
+Nothing here coordinates: `bloomish check` flags the collection, `--coordinate` has it wait until
+the hosts say that there are no more references, and no mark is under way.
 """
 
 from bloomish import (
