@@ -12,9 +12,9 @@ of that node that read `entry`.  Its participants are the nodes that its parts n
 - The **coordinator**, the least address of a fixed roster, gives each a ticket.  Parts with one
   node and one key are held apart: a transaction waits for all with an earlier ticket that share
   such a pair, so there is no deadlock and nobody is overtaken.  It asks, decides and tells.  It
-  logs answers to submitters, and commits until all know of them.  What it had open when it fell
-  comes again, under a ticket greater than all before; the old ticket, of which it knows nothing,
-  is presumed aborted.
+  logs what is open, with its ticket, answers to submitters, and commits until all know of them.
+  So a no that a participant has told stays no when the coordinator has fallen and asks again.  A
+  ticket of which it knows nothing is presumed aborted.
 - A **participant** looks whether each part `can` have its effect here, logs its yes before it says
   so, and from then on has no say.  On a commit it hands its parts on, all in one tick, once; on an
   abort, nothing.  Parts that it could not have taken are handed on as `declined`, for those who
@@ -130,7 +130,9 @@ class Coordinator(Transactions):
 
     over = table(submitter=Key(Address), below=Max(int), durable=True)
     answered = table(submitter=Key(Address), number=Key(int), commit=bool, durable=True)
-    queue = table(ticket=Key(Ticket), low=Ticket, submitter=Address, number=int, parts=Any)
+    queue = table(
+        ticket=Key(Ticket), low=Ticket, submitter=Address, number=int, parts=Any, durable=True
+    )
     under_way = scratch(submitter=Address, number=int)
     too_old = scratch(submitter=Address, number=int)
     fresh = scratch(submitter=Address, number=int, parts=Any)

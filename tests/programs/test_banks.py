@@ -128,7 +128,7 @@ RIVALS = (
     [
         (Limits(duplicates=0), 256),
         (Limits(duplicates=1), 2_055),
-        (Limits(duplicates=0, crashes=1), 7_859),
+        (Limits(duplicates=0, crashes=1), 4_117),
     ],
     ids=["in any order", "one message twice", "one crash"],
 )

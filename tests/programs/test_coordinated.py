@@ -86,6 +86,13 @@ def named(name: str) -> Application:
     return next(one for one in APPLICATIONS if one.name == name)
 
 
+def test_a_refusal_that_was_told_is_kept_when_the_coordinator_falls() -> None:
+    """Found by a campaign: what it had open came again under a new ticket, and was committed."""
+    bank = named("bank")
+    world = run(bank, stage_of(f"{bank.target} --coordinate"), 2023)
+    assert world.shown("teller-0", "uncovered") and not world.violations
+
+
 def test_money_is_neither_made_nor_lost() -> None:
     bank = named("bank")
     stage = stage_of(f"{bank.target} --coordinate")
