@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bloomish import ir
 from bloomish.analysis.blame import Blame
 from bloomish.analysis.graph import Node, System, Unit
@@ -11,7 +13,15 @@ from bloomish.analysis.labels import labels
 from bloomish.analysis.mends import mends
 from bloomish.analysis.modes import CONST, DET, EVENT, FLUX, GROW, NONDET, PART, SEQ, Mode
 from bloomish.analysis.points import Finding, PointKind
-from bloomish.analysis.result import Derivation, Flag, Point, Report, Verdict, Word
+from bloomish.analysis.result import (
+    Derivation,
+    Flag,
+    Invariance,
+    Point,
+    Report,
+    Verdict,
+    Word,
+)
 from bloomish.pretty import rule_text
 
 ADVICE: dict[Word, str] = {
@@ -49,11 +59,18 @@ class _Judge:
             verdicts,
             tuple(self.points.values()),
             {id: mode.word for id, mode in self.inference.modes.items()},
-            invariances(self.inference),
+            tuple(map(self._in_order, invariances(self.inference))),
             self._derivations(),
             (),
             self.replicas,
         )
+
+    def _in_order(self, invariance: Invariance) -> Invariance:
+        """What comes of one decided log is not merged from replicas that went their own ways."""
+        if invariance.confluent or invariance.collection not in self.ordered:
+            return invariance
+        why = "what it judges comes of a decided log, not of merging"
+        return replace(invariance, confluent=True, why=why, mends=())
 
     # ------------------------------------------------------------- verdicts
 
@@ -78,7 +95,7 @@ class _Judge:
             node.collection.span,
             ADVICE[word],
             flags,
-            label,
+            _of_one_log(word, label),
         )
 
     def _word(self, id: str, node: Node, mode: Mode, flags: tuple[Flag, ...]) -> Word:
@@ -162,6 +179,11 @@ class _Judge:
             for c in self.inference.conclusions
             if c.steps
         )
+
+
+def _of_one_log(word: Word, label: str) -> str:
+    """A log that is decided at run time leaves no replicas apart; runs may differ (4.5, M2)."""
+    return "Run" if word == "ordered" and label in ("Inst", "Diverge") else label
 
 
 def _within(rule: ir.Rule, scope: str) -> bool:

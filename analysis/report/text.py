@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bloomish.analysis.result import Derivation, Flag, Hop, Invariance, Mend, Point, Report, Verdict
 from bloomish.errors import where
@@ -26,15 +26,38 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"warning: {warning}"
     if not report.verdicts:
         yield f"{report.name}: nothing to judge: no output, and every collection is read"
-    wide = max((len(verdict.collection) for verdict in report.verdicts), default=0)
+    shown = [verdict for verdict in report.verdicts if not _inner(verdict)]
+    wide = max((len(verdict.collection) for verdict in shown), default=0)
     told: set[str] = set()
-    for verdict in report.verdicts:
+    for verdict in shown:
         yield from _verdict(verdict, wide, told)
+    yield from _modules([verdict for verdict in report.verdicts if _inner(verdict)])
     for invariance in report.invariants:
         yield from _invariance(invariance)
     for derivation in report.derivations:
         yield from _derivation(derivation)
     yield _summary(report)
+
+
+def _inner(verdict: Verdict) -> str:
+    """The path of an embedded protocol that guards all that a collection of it depends on."""
+    own = verdict.collection.removeprefix(f"{verdict.role}.")
+    path, dot, _ = own.partition(".")
+    return path if dot and verdict.word == "protocol" else ""
+
+
+def _modules(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Embedded protocols, a line each: what they keep is their own business."""
+    found: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        role = f"{verdict.role}." if verdict.collection.startswith(f"{verdict.role}.") else ""
+        found.setdefault(f"{role}{_inner(verdict)}", []).append(verdict)
+    wide = max(map(len, found), default=0)
+    for path, inside in found.items():
+        guards = dict.fromkeys(g for v in inside for p in v.points for g in p.guards)
+        names = "1 collection" if len(inside) == 1 else f"{len(inside)} collections"
+        line = f"{path:<{wide}}  protocol: {names}, guarded by {', '.join(guards)}"
+        yield from textwrap.wrap(line, WIDTH, subsequent_indent=" " * (wide + 2))
 
 
 def _verdict(verdict: Verdict, wide: int, told: set[str]) -> Iterator[str]:

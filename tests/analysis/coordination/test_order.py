@@ -34,6 +34,7 @@ from bloomish.analysis.coordinate import Coordinated, coordinate
 from bloomish.analysis.coordination.cut import placement
 from bloomish.analysis.graph import System
 from bloomish.analysis.inference import infer
+from bloomish.analysis.report.text import render
 from bloomish.errors import BloomishError
 from bloomish.ir_json import to_json
 from bloomish.runtime.sim.explore.outcomes import by_decided_log, outcomes
@@ -367,6 +368,20 @@ def test_the_result_is_an_ordinary_program_file(target: str, tmp_path: Path) -> 
             c.name for c in other.program.collections
         }
     assert to_json(made.deployed.deployment)
+
+
+def test_the_report_has_a_line_for_what_was_inserted() -> None:
+    text = render(coordinate(cluster(ToAll)).after)
+    assert "replica.register  ordered             [Run]" in text
+    assert "replica.order  protocol: " in text
+    assert "order.free" not in text
+
+
+def test_an_invariant_over_a_log_is_not_broken_by_merging() -> None:
+    made = coordinate(str(PROGRAMS / "promotion.py"))
+    (before,), (after,) = made.before.invariants, made.after.invariants
+    assert not before.confluent
+    assert after.confluent
 
 
 def test_inserted_rules_say_where_they_come_from() -> None:
