@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.bare_clients import answered
 from benchmarks.commit import figures
 from benchmarks.counting import quiet, sent
-from benchmarks.programs.consensus import KEYS, SAMPLED
+from benchmarks.programs.sessions import SAMPLED, WORDS
 from benchmarks.row import Row, at_most
 from bloomish.runtime.cluster import RunningCluster, launch
 from bloomish.runtime.host import Node, Watch
@@ -150,7 +150,7 @@ async def multipaxos(seconds: float, data: str | None) -> Measured:
 async def _cluster(data: str | None) -> AsyncIterator[tuple[RunningCluster, Node, Node]]:
     async with launch(TARGET, data=data) as cluster:
         client = await cluster.connect("client-0")
-        await client.insert("word", [(n, f"key{n:05d}", f"val{n:05d}") for n in range(KEYS)])
+        await client.insert("word", [(n, f"key{n:05d}", f"val{n:05d}") for n in range(WORDS)])
         yield cluster, client, await cluster.connect("replica-0")
 
 

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import etcd
 from benchmarks.etcd import Played
-from benchmarks.programs.durable import SAMPLED, WORDS
+from benchmarks.programs.sessions import SAMPLED, WORDS
 from benchmarks.row import Row
 from bloomish.runtime.cluster import launch
 from bloomish.runtime.host import Node

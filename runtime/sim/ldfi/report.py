@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bloomish.runtime.sim.ldfi.explain import Explanation
-from bloomish.runtime.sim.ldfi.faults import as_data, in_order
+from bloomish.runtime.sim.ldfi.faults import Bounds, as_data, in_order
 from bloomish.runtime.sim.ldfi.lineage import Fact, Lineage, subgoals
 from bloomish.runtime.sim.ldfi.search import Verdict
 from bloomish.runtime.sim.ldfi.text import diagram, listing, messages, show_fact, show_row
@@ -22,8 +22,8 @@ def word(verdict: Verdict) -> str:
     return CERTIFIED if verdict.complete else STOPPED
 
 
-def _bounds(verdict: Verdict) -> str:
-    bounds = verdict.bounds
+def bounds_text(bounds: Bounds) -> str:
+    """Within what it holds."""
     losses = f"losses before tick {bounds.eff}" if bounds.eff > 1 else "no losses"
     return (
         f"nodes {', '.join(bounds.nodes)}; ticks 1 to {bounds.eot}; {losses}; "
@@ -31,14 +31,25 @@ def _bounds(verdict: Verdict) -> str:
     )
 
 
+def bounds_data(bounds: Bounds) -> dict[str, Any]:
+    """The same for JSON."""
+    return {
+        "nodes": list(bounds.nodes),
+        "eot": bounds.eot,
+        "eff": bounds.eff,
+        "crashes": bounds.crashes,
+        "crash": bounds.mode,
+    }
+
+
 def as_text(verdict: Verdict, replay: str) -> Iterator[str]:
     """Lines for the terminal."""
     found = verdict.counterexample
     if found is None:
-        yield f"{word(verdict)}: {_bounds(verdict)}"
+        yield f"{word(verdict)}: {bounds_text(verdict.bounds)}"
         yield f"  {verdict.runs} run(s), {len(verdict.goals)} row(s) of post"
         return
-    yield f"{COUNTEREXAMPLE}: {_bounds(verdict)}"
+    yield f"{COUNTEREXAMPLE}: {bounds_text(verdict.bounds)}"
     yield f"  {verdict.runs} run(s)"
     yield ""
     yield "faults:" if found.faults else "faults: none"
@@ -77,13 +88,7 @@ def as_json(verdict: Verdict, warnings: list[str]) -> dict[str, Any]:
     bounds, found = verdict.bounds, verdict.counterexample
     data: dict[str, Any] = {
         "verdict": word(verdict),
-        "bounds": {
-            "nodes": list(bounds.nodes),
-            "eot": bounds.eot,
-            "eff": bounds.eff,
-            "crashes": bounds.crashes,
-            "crash": bounds.mode,
-        },
+        "bounds": bounds_data(bounds),
         "runs": verdict.runs,
         "hypotheses": verdict.hypotheses,
         "post": [list(row) for row in verdict.goals],

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from bloomish.runtime.sim.ldfi.faults import as_data, in_order
-from bloomish.runtime.sim.ldfi.report import CERTIFIED, COUNTEREXAMPLE, STOPPED
+from bloomish.runtime.sim.ldfi.report import (
+    CERTIFIED,
+    COUNTEREXAMPLE,
+    STOPPED,
+    bounds_data,
+    bounds_text,
+)
 from bloomish.runtime.sim.ldfi.sweep import Swept
 
 
@@ -19,12 +25,7 @@ def word(swept: Swept) -> str:
 
 def as_text(swept: Swept, replay: str) -> Iterator[str]:
     """Lines for the terminal."""
-    bounds = swept.bounds
-    losses = f"losses before tick {bounds.eff}" if bounds.eff > 1 else "no losses"
-    yield (
-        f"{word(swept)}: nodes {', '.join(bounds.nodes)}; ticks 1 to {bounds.eot}; {losses}; "
-        f"at most {bounds.crashes} crash(es), {bounds.mode}"
-    )
+    yield f"{word(swept)}: {bounds_text(swept.bounds)}"
     yield f"  every fault, tick by tick: {swept.states:,} state(s); {', '.join(swept.checks)}"
     if swept.faults is None:
         return
@@ -48,16 +49,9 @@ def as_text(swept: Swept, replay: str) -> Iterator[str]:
 
 def as_json(swept: Swept, warnings: list[str]) -> dict[str, Any]:
     """The same as data."""
-    bounds = swept.bounds
     return {
         "verdict": word(swept),
-        "bounds": {
-            "nodes": list(bounds.nodes),
-            "eot": bounds.eot,
-            "eff": bounds.eff,
-            "crashes": bounds.crashes,
-            "crash": bounds.mode,
-        },
+        "bounds": bounds_data(swept.bounds),
         "checks": list(swept.checks),
         "states": swept.states,
         "faults": as_data(swept.faults or frozenset()),
