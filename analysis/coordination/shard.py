@@ -24,17 +24,29 @@ ENDS = ("channel", "output", "invariant", "eventually")
 def key_columns(program: ir.Program, entries: Iterable[str]) -> Mapping[str, int]:
     """A column for each of the entries; nothing if there are no such columns."""
     names = list(entries)
-    kinds = {c.name: c.kind for c in program.collections}
     first = next(c for c in program.collections if c.name == names[0])
     for column in range(1 if first.kind == "channel" else 0, len(first.columns)):
-        found = _Keys(program, kinds, frozenset(names)).spread(names[0], column)
-        if found is not None and all(name in found for name in names):
+        found = spread(program, names, names[0], column)
+        if found is not None:
             return {name: found[name] for name in names}
     return {}
 
 
+def spread(
+    program: ir.Program, entries: Iterable[str], start: str, column: int
+) -> Mapping[str, int] | None:
+    """The key's column in every collection that the entries lead to, if it is this one at
+    `start`; None where some rule joins across keys, or an entry or a table has no such column."""
+    names = frozenset(entries)
+    kinds = {c.name: c.kind for c in program.collections}
+    attempt = _Keys(program, kinds, names)
+    needed = names | {name for name in attempt.cluster if kinds[name] == "table"}
+    found = attempt.spread(start, column)
+    return found if found is not None and needed <= found.keys() else None
+
+
 class _Keys:
-    """One attempt: key columns of all that the entries lead to, from one entry's column."""
+    """One attempt: key columns of all that the entries lead to, from one column."""
 
     def __init__(
         self, program: ir.Program, kinds: Mapping[str, ir.Kind], entries: frozenset[str]
@@ -56,9 +68,9 @@ class _Keys:
                     again = True
         return frozenset(found)
 
-    def spread(self, entry: str, column: int) -> Mapping[str, int] | None:
+    def spread(self, start: str, column: int) -> Mapping[str, int] | None:
         """The columns that follow, None where some rule joins across keys."""
-        self.keys[entry] = column
+        self.keys[start] = column
         again = True
         while again:
             before = len(self.keys)
