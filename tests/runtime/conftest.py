@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -42,3 +43,13 @@ def make(request: pytest.FixtureRequest) -> Make:
         )
 
     return made
+
+
+@pytest.fixture(scope="module")
+def quiet_log() -> Iterator[None]:
+    """What nodes say of broken connections is not shown, while these are broken on purpose."""
+    logger = logging.getLogger("bloomish")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(level)

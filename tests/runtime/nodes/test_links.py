@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
+
+import pytest
 
 from bloomish.program import compile
 from bloomish.runtime.connections import Limits
@@ -14,6 +15,8 @@ from bloomish.runtime.node import Node, Settings
 from bloomish.values import Values
 from tests.runtime.nodes.support import going, until
 from tests.runtime.nodes.weather import Receiver, Sender
+
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 
 def node(program: type, address: str, directory: Directory, limits: Limits) -> Node:
@@ -71,7 +74,6 @@ class Breaker:
 
 @going
 async def test_whatever_breaks_each_row_arrives_once() -> None:
-    logging.getLogger("bloomish").setLevel(logging.CRITICAL)
     limits = Limits(backoff_first=0.005, backoff_last=0.02)
     behind, ahead = Directory("c"), Directory("c")
     receiver = node(Receiver, "receiver-0", behind, limits)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +31,8 @@ from bloomish.runtime.framing import (
 from bloomish.runtime.node import Node
 from bloomish.values import Values
 from tests.runtime.nodes.weather import Receiver
+
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 EVALUATORS = ["reference", *(["engine"] if engine_built() else [])]
 
@@ -181,7 +182,6 @@ class Wire(asyncio.Transport):
 
 
 async def _at_the_door(pieces: Sequence[bytes], greet: bool) -> None:
-    logging.getLogger("bloomish").setLevel(logging.CRITICAL)
     compiled, evaluator = _receiver("auto")
     directory = Directory("c", dict.fromkeys(("sender-0", "receiver-0"), ("", 1)))
     externals: Externals = compiled.externals
