@@ -20,6 +20,8 @@ from bloomish.rename import rule as renamed_rule
 from bloomish.safety import parts
 
 WIDTH = 100
+INSERTED = "coordination"
+"""What the origin of rules begins with that the analysis has put in: they say so in a comment."""
 _INTERNAL = {"lift": "bloomish.terms", "Var": "bloomish.terms", "named": "bloomish.collections"}
 """Names that only printed programs need."""
 
@@ -322,7 +324,12 @@ class _File(Writer):
             lines += _broken(f"{name} <= [", [value_text(row) for row in facts.rows], "]", ",")
         if lines and shape.rules:
             lines.append("")
+        origin = ""
         for rule in shape.rules:
+            inserted = rule.origin if rule.origin.startswith(INSERTED) else ""
+            if inserted != origin:
+                lines += ["", f"# {inserted or 'the program itself'}"]
+            origin = inserted
             line = self.rule(rule)
             if len(line) + 4 <= WIDTH or len(rule.body) == 1:
                 lines.append(line)
