@@ -33,6 +33,11 @@ class Compiled:
     externals: Externals
 
 
+def _name_of(used: Use) -> str:
+    """By which the things that a rule uses are taken in one order, whatever the hash seed."""
+    return str(getattr(used, "name", "") or getattr(used, "__name__", type(used).__name__))
+
+
 class _Builder:
     """Collects one program, class by class."""
 
@@ -135,7 +140,7 @@ class _Builder:
 
     def refer(self, span: ir.Span, uses: frozenset[Use]) -> None:
         """Collections belong to this program; functions become part of it."""
-        for used in sorted(uses, key=lambda u: getattr(u, "name", "") or u.__class__.__name__):
+        for used in sorted(uses, key=_name_of):
             if isinstance(used, Function):
                 self.function(used._decl, used.__wrapped__, span)
                 self.classes_used(used._lattices, used._decl.span)

@@ -132,7 +132,7 @@ def run_console(block: Block, folder: Path) -> None:
 def matches(shown: str, output: str) -> bool:
     """Whether the output is what is shown, `...` standing for anything."""
     pattern = re.escape("\n".join(line.rstrip() for line in shown.strip("\n").splitlines()))
-    pattern = re.sub(r"(?:^|(?<=\n))\\\.\\\.\\\.(?:\\\n|$)", "(?:.*\n?)*?", pattern)
+    pattern = re.sub(r"(?:^|(?<=\n))\\\.\\\.\\\.(?:\\\n|$)", r"[\\s\\S]*?", pattern)
     pattern = pattern.replace(re.escape("..."), "[^\n]*?")
     printed = "\n".join(line.rstrip() for line in output.strip("\n").splitlines())
     return re.fullmatch(pattern, printed) is not None
