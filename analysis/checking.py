@@ -16,9 +16,10 @@ from bloomish.externals import Externals
 from bloomish.laws import broken_laws
 from bloomish.program import compile as compile_program
 from bloomish.strata import strata
+from bloomish.targets import Target, load
 
 Checkable = Any
-"""A Program class, a Cluster, an `ir.Program`, an `ir.Deployment`, or a TARGET as text."""
+"""A Program class, a Cluster, an `ir.Program`, an `ir.Deployment`, a TARGET as text or loaded."""
 
 
 def check(
@@ -68,13 +69,12 @@ def loaded(target: Checkable) -> Loaded:
     if isinstance(target, ir.Deployment):
         return Loaded(target, tuple((role.program, None) for role in target.roles))
     if isinstance(target, (str, Path)):
-        from bloomish.targets import load
-
-        found = load(str(target))
-        programs = tuple((one.program, one.externals) for one in found.programs)
-        if found.cluster is not None:
-            return Loaded(found.cluster.deployment, programs, found.warnings)
-        return Loaded(found.programs[0].program, programs, found.warnings)
+        target = load(str(target))
+    if isinstance(target, Target):
+        programs = tuple((one.program, one.externals) for one in target.programs)
+        if target.cluster is not None:
+            return Loaded(target.cluster.deployment, programs, target.warnings)
+        return Loaded(target.programs[0].program, programs, target.warnings)
     if isinstance(target, type):
         compiled = compile_program(target)
         return Loaded(compiled.program, ((compiled.program, compiled.externals),))

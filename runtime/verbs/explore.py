@@ -11,12 +11,14 @@ from typing import Any, Literal
 import click
 
 from bloomish.errors import BloomishError
+from bloomish.runtime.coordinated import load
 from bloomish.runtime.feeds import parse_feed
 from bloomish.runtime.sim.explore.outcomes import Outcome, by_decided_log, outcomes
 from bloomish.runtime.sim.explore.space import Limits, Space, explore
 from bloomish.runtime.sim.explore.witness import Difference, differences, schedule_of
-from bloomish.runtime.sim.stage import Stage, stage_of
+from bloomish.runtime.sim.stage import Stage, stage_of_target
 from bloomish.runtime.sim.workload import Insert, fed, make_up, systematic
+from bloomish.targets import Target
 
 SHOWN = 5
 
@@ -47,7 +49,8 @@ def run(options: Options) -> int:
     bound cut it short before any schedule had come to its end, and where verdicts were trusted:
     then nothing is claimed."""
     nodes = tuple(name.strip() for name in options.nodes.split(",") if name.strip())
-    stage = stage_of(options.target, nodes, "paxos" if options.protocol else "contract")
+    target = load(options.target, "paxos" if options.protocol else "contract")
+    stage = stage_of_target(target, nodes)
     inserts = _inserts(options, stage)
     limits = Limits(
         options.states,
@@ -56,7 +59,7 @@ def run(options: Options) -> int:
         options.idle,
         not options.unreduced,
         options.step,
-        trusted=_trusted(options, stage),
+        trusted=_trusted(options, target, stage),
     )
     started = time.perf_counter()
     space = explore(stage, inserts, limits, options.seed or 0, options.evaluator)
@@ -73,7 +76,7 @@ def run(options: Options) -> int:
     return status
 
 
-def _trusted(options: Options, stage: Stage) -> frozenset[tuple[str, str]]:
+def _trusted(options: Options, target: Target, stage: Stage) -> frozenset[tuple[str, str]]:
     if not options.trust_verdicts:
         return frozenset()
     if options.unreduced:
@@ -81,7 +84,7 @@ def _trusted(options: Options, stage: Stage) -> frozenset[tuple[str, str]]:
     from bloomish.analysis.checking import check
     from bloomish.runtime.sim.explore.trust import trusted
 
-    report = check(options.target)
+    report = check(target)
     return trusted(stage, report.modes, len(report.roles) == 1)
 
 

@@ -13,10 +13,11 @@ from bloomish.analysis import check
 from bloomish.cli import run
 from bloomish.externals import Externals
 from bloomish.order import order_key
+from bloomish.runtime.coordinated import load
 from bloomish.runtime.sim.explore.outcomes import outcomes
 from bloomish.runtime.sim.explore.space import Limits, Space, explore
 from bloomish.runtime.sim.explore.trust import trusted
-from bloomish.runtime.sim.stage import Member, Stage, stage_of
+from bloomish.runtime.sim.stage import Member, Stage, stage_of, stage_of_target
 from bloomish.runtime.sim.workload import Insert, make_up, systematic
 from tests.analysis.alarms import ROSTERS
 from tests.analysis.mutants import NODES, mutant
@@ -108,6 +109,35 @@ def test_what_is_reached_decides() -> None:
     believed = trusted(stage_of(target), check(target).modes, alone=False)
     assert ("client-0", "ack") in believed or ("client-0", "Kvs.ack") in believed
     assert not any(node == "server-0" and name.endswith("put") for node, name in believed)
+
+
+def test_of_a_coordinated_program_its_own_verdicts_count() -> None:
+    """Who owns a name is settled only once claims are ordered; then it goes out in any order."""
+    plain = str(PROGRAMS / "user_names.py")
+    without = trusted(stage_of(plain), check(plain).modes, alone=False)
+    target = load(f"{plain} --coordinate", "contract")
+    stage = stage_of_target(target)
+    believed = trusted(stage, check(target).modes, alone=False)
+    told = {("client-0", "belongs"), ("client-1", "belongs")}
+    assert told <= believed and not told & without
+    rows = systematic(stage, 1)
+    full, pruned = (
+        explore(stage, rows, Limits(duplicates=0, trusted=places))
+        for places in (frozenset[tuple[str, str]](), believed)
+    )
+    assert ends(full) == ends(pruned) and len(ends(full)) > 1
+    assert len(pruned.states) < len(full.states)
+
+
+def test_the_command_trusts_a_coordinated_program(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["explore", str(PROGRAMS / "user_names.py"), "--coordinate", "--duplicates", "0"]
+    assert run([*arguments, "--format", "json"]) == 0
+    full = json.loads(capsys.readouterr().out)
+    assert run([*arguments, "--trust-verdicts", "--format", "json"]) == 1
+    trusting = json.loads(capsys.readouterr().out)
+    assert trusting["trusting_verdicts"] is True
+    assert trusting["outcomes"] == full["outcomes"]
+    assert trusting["states"] < full["states"]
 
 
 def test_the_command_claims_nothing(capsys: pytest.CaptureFixture[str]) -> None:
