@@ -16,7 +16,7 @@ from bloomish.errors import BloomishError
 from bloomish.runtime.chaos import faults
 from bloomish.runtime.chaos.operations import read
 from bloomish.runtime.chaos.torture import Outcome, Settings, planned, resized, torture
-from bloomish.runtime.coordinated import load
+from bloomish.runtime.coordinated import arguments, load
 from bloomish.runtime.roles import Roles, roles
 from bloomish.runtime.sim.explain import as_data, heading, words
 from bloomish.runtime.sim.schedule import from_text, to_text
@@ -129,18 +129,26 @@ def _lines(options: Options, outcome: Outcome) -> Iterator[str]:
     if outcome.status:
         for path in outcome.histories.values():
             yield f"bloomish history {shlex.quote(str(path))}"
-        yield f"again: {_again(options, outcome)}"
+        yield f"again: {again(options, outcome)}"
 
 
-def _again(options: Options, outcome: Outcome) -> str:
+def again(options: Options, outcome: Outcome) -> str:
     """A command for the same faults and the same load; processes will not do the same again."""
-    parts = ["bloomish", "torture", options.target]
+    parts = ["bloomish", "torture", *arguments(options.target)]
     if options.operations is not None:
         parts += ["--operations", str(options.operations)]
     for size in options.sizes:
         parts += ["--size", size]
     parts += ["--seed", str(outcome.seed), "--for", f"{options.seconds:g}"]
     parts += ["--clients", str(options.clients), "--schedule", to_text(outcome.schedule)]
+    if options.patience != Options.patience:
+        parts += ["--patience", f"{options.patience:g}"]
+    if options.recovery != Options.recovery:
+        parts += ["--recovery", f"{options.recovery:g}"]
+    if options.data is not None:
+        parts += ["--data", str(options.data)]
+    if options.evaluator != Options.evaluator:
+        parts += ["--evaluator", options.evaluator]
     return shlex.join(parts)
 
 
@@ -158,5 +166,5 @@ def _data(options: Options, outcome: Outcome) -> dict[str, Any]:
         ],
         "files": {name: str(path) for name, path in outcome.histories.items()},
         "problems": outcome.problems,
-        "again": _again(options, outcome),
+        "again": again(options, outcome),
     }

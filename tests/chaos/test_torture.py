@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from bloomish.runtime.sim.explain import words
 from bloomish.runtime.sim.objects import model
 from bloomish.runtime.sim.schedule import from_text, to_text
 from bloomish.runtime.sim.sequential import sequential
+from bloomish.runtime.verbs.torture import Options, again
 from tests.programs.planted import Bug
 from tests.programs.planted.multipaxos import BUGS
 
@@ -255,6 +257,39 @@ def test_what_the_command_does_not_take(arguments: list[str], text: str) -> None
     status, said = command(f"{ONE_PLACE}:durable", *arguments)
     assert status == 2
     assert text in said
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Options("programs/register.py"),
+        Options("my programs/cart.py:destructive --coordinate"),
+        Options("programs/register.py --coordinate --with paxos --shards 2", sizes=("client=1",)),
+        Options(
+            "programs/bank.py --coordinate --with 2pc",
+            operations=Path("a b.ops"),
+            seconds=2.5,
+            clients=2,
+            patience=0.25,
+            recovery=5.0,
+            data=MEMORY,
+            evaluator="reference",
+        ),
+    ],
+    ids=lambda one: one.target,
+)
+@pytest.mark.parametrize("schedule", ["", "restart replica-0 1.2-2.0"])
+def test_what_is_printed_asks_for_the_same_again(
+    asked: Options, schedule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[Options] = []
+    monkeypatch.setattr("bloomish.runtime.verbs.torture.run", taken.append)
+    outcome = Outcome(7, from_text(schedule, ("replica-0",)))
+    program, verb, *arguments = shlex.split(again(asked, outcome))
+    assert (program, verb) == ("bloomish", "torture")
+    assert "--coordinate" in arguments or " --coordinate" not in asked.target
+    CliRunner().invoke(bloomish, [verb, *arguments], standalone_mode=False, catch_exceptions=False)
+    assert taken == [replace(asked, seed=7, schedule=to_text(outcome.schedule))]
 
 
 def test_operations_are_needed() -> None:
