@@ -22,11 +22,10 @@ from functools import partial
 
 from bloomish import ir
 from bloomish.analysis.checking import Checkable, loaded
-from bloomish.analysis.coordination.choose import FORCED, Choice, choose, flagged
+from bloomish.analysis.coordination.choose import FORCED, choose
 from bloomish.analysis.coordination.commit import commits
 from bloomish.analysis.coordination.data import (
     MECHANISMS,
-    Deployed,
     Inserted,
     Insertion,
     LogKind,
@@ -38,14 +37,16 @@ from bloomish.analysis.coordination.data import (
 from bloomish.analysis.coordination.order import orders
 from bloomish.analysis.coordination.persist import persisted
 from bloomish.analysis.coordination.seal import seals
+from bloomish.analysis.coordination.splice import without_idle
 from bloomish.analysis.graph import System
 from bloomish.analysis.inference import Inference, infer
 from bloomish.analysis.result import Point, Report
 from bloomish.analysis.verdict import conclude
+from bloomish.cluster import CompiledCluster
 from bloomish.errors import BloomishError
 from bloomish.externals import Externals
 
-Pass = Callable[[Deployed, Inference, Report, Sequence[Point]], Inserted]
+Pass = Callable[[CompiledCluster, Inference, Report, Sequence[Point]], Inserted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Coordinated:
     """A target with its coordination, and what the analysis says before and after."""
 
     plan: Plan
-    deployed: Deployed
+    deployed: CompiledCluster
     before: Report
     after: Report
 
@@ -79,12 +80,12 @@ def coordinate(
     forced = FORCED[mechanism] if mechanism else None
     deployed = deployed_of(target, nodes)
     inference, before = _analyse(deployed)
-    report, settled = before, Choice()
+    report = before
     insertions: list[Insertion] = []
     proposals: list[Proposal] = []
     refusals: dict[tuple[str, str], Refusal] = {}
     given_up: set[tuple[str, str]] = set()
-    while points := [p for p in flagged(report) if (p.role, p.rule) not in given_up]:
+    while points := [p for p in report.unguarded if (p.role, p.rule) not in given_up]:
         settled = choose(inference, report, points, forced)
         proposals += settled.proposals if not insertions and not refusals else []
         for refusal in settled.refusals:
@@ -103,9 +104,9 @@ def coordinate(
         insertions += made.insertions
         if not made.insertions:
             given_up |= {(p.role, p.rule) for p in mine}
-        deployed = made.deployed
+        deployed = without_idle(deployed, made.deployed)
         inference, report = _analyse(deployed)
-    still = {(point.role, point.rule) for point in flagged(report)}  # what else was put in helped
+    still = {(point.role, point.rule) for point in report.unguarded}  # what else was put in helped
     refused = tuple(refusal for at, refusal in refusals.items() if at in still)
     plan = Plan(before.name, tuple(insertions), refused, tuple(proposals))
     return Coordinated(plan, deployed, before, report)
@@ -126,13 +127,13 @@ def _pass(mechanism: Mechanism, log: LogKind, shards: int) -> Pass:
     return passes[mechanism]
 
 
-def _analyse(deployed: Deployed) -> tuple[Inference, Report]:
+def _analyse(deployed: CompiledCluster) -> tuple[Inference, Report]:
     inference = infer(System(deployed.deployment))
     sizes = {role.name: role.size for role in deployed.deployment.roles}
     return inference, conclude(inference, sizes)
 
 
-def deployed_of(target: Checkable, nodes: int = 1) -> Deployed:
+def deployed_of(target: Checkable, nodes: int = 1) -> CompiledCluster:
     """Whatever names a program, as a deployment.
 
     A program that stands alone runs as one role, which all its rosters mean.
@@ -146,7 +147,7 @@ def deployed_of(target: Checkable, nodes: int = 1) -> Deployed:
     python = {program.name: externals or Externals() for program, externals in given.programs}
     if isinstance(given.data, ir.Deployment):
         data = given.data
-        return Deployed(data, {role.name: python[role.program.name] for role in data.roles})
+        return CompiledCluster(data, {role.name: python[role.program.name] for role in data.roles})
     program = given.data
     name = program.name.lower()
     program = replace(
@@ -156,4 +157,4 @@ def deployed_of(target: Checkable, nodes: int = 1) -> Deployed:
         ),
     )
     deployment = ir.Deployment(name, (ir.Role(name, program, nodes),))
-    return Deployed(deployment, {name: python[given.data.name]})
+    return CompiledCluster(deployment, {name: python[given.data.name]})

@@ -194,6 +194,10 @@ class System:
     def program(self, role: str) -> ir.Program:
         return self.roles[role].program
 
+    def stated(self, role: str, rule: str) -> list[Unit]:
+        """A role's rule by its name: one unit, or several of a frame that loses in several ways."""
+        return [unit for unit in self.units if (unit.role, unit.rule.name) == (role, rule)]
+
     @cached_property
     def declarations(
         self,

@@ -134,6 +134,18 @@ class Report:
         return any(verdict.word == "needs coordination" for verdict in self.verdicts)
 
     @property
+    def unguarded(self) -> tuple[Point, ...]:
+        """The points that reach a verdict and that no protocol guards."""
+        found = {
+            flag.point.id: flag.point
+            for verdict in self.verdicts
+            if verdict.word == "needs coordination"
+            for flag in verdict.flags
+            if not flag.point.guards
+        }
+        return tuple(found.values())
+
+    @property
     def status(self) -> int:
         """The exit status of `check`: 1 where coordination is needed."""
         return int(self.needs_coordination)

@@ -42,18 +42,6 @@ class Choice:
     proposals: list[Proposal] = field(default_factory=list)
 
 
-def flagged(report: Report) -> tuple[Point, ...]:
-    """The points that reach a verdict and that no protocol guards."""
-    found = {
-        flag.point.id: flag.point
-        for verdict in report.verdicts
-        if verdict.word == "needs coordination"
-        for flag in verdict.flags
-        if not flag.point.guards
-    }
-    return tuple(found.values())
-
-
 def choose(
     inference: Inference, report: Report, points: Sequence[Point], forced: Mechanism | None = None
 ) -> Choice:

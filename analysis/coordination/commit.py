@@ -22,8 +22,8 @@ from functools import lru_cache
 import networkx as nx
 
 from bloomish import ir
-from bloomish.analysis.coordination.cut import placement
-from bloomish.analysis.coordination.data import Deployed, Inserted, Insertion, Price, Refusal
+from bloomish.analysis.coordination.cut import placement, still_open
+from bloomish.analysis.coordination.data import Inserted, Insertion, Price, Refusal
 from bloomish.analysis.coordination.effects import Effects
 from bloomish.analysis.coordination.legs import Group, Leg, goes_to_several, groups, is_broadcast
 from bloomish.analysis.coordination.shard import key_columns
@@ -31,17 +31,20 @@ from bloomish.analysis.coordination.splice import (
     add,
     embed,
     free_path,
+    label_of,
+    lasting,
+    made_of_logs,
+    new_rules,
     reading,
     replace_rules,
     role_of,
-    with_role,
+    stated,
 )
-from bloomish.analysis.coordination.vote import Voting, label_of
+from bloomish.analysis.coordination.vote import Voting
 from bloomish.analysis.graph import System
 from bloomish.analysis.inference import Inference, infer
-from bloomish.analysis.modes import SEQ
 from bloomish.analysis.result import Point, Report
-from bloomish.analysis.verdict import conclude
+from bloomish.cluster import CompiledCluster
 from bloomish.ephemeral import is_volatile
 
 TRANSACTIONS = "bloomish.programs.transactions"
@@ -59,7 +62,7 @@ def is_transaction(inference: Inference, report: Report, point: Point) -> bool:
         return True
     if point.role not in claim.roles:
         return False
-    heads = {unit.head for unit in system.units if unit.rule.name == point.rule}
+    heads = {unit.head for unit in system.stated(point.role, point.rule)}
     return any(
         nx.has_path(system.digraph, arriving, head)
         for arriving in (*claim.channels, *(node for _, node in claim.home))
@@ -69,7 +72,7 @@ def is_transaction(inference: Inference, report: Report, point: Point) -> bool:
 
 
 def commits(
-    given: Deployed, inference: Inference, report: Report, points: Sequence[Point]
+    given: CompiledCluster, inference: Inference, report: Report, points: Sequence[Point]
 ) -> Inserted:
     """Atomic commit for these points, which are those of a transaction, or forced to be one."""
     system = inference.system
@@ -81,8 +84,9 @@ def commits(
         if point.role not in claim.roles and not _is_leg(system, claim, point)
     ]
     for role in dict.fromkeys(point.role for point in wanted):
-        mine = [point for point in wanted if point.role == role]
-        entries |= set(_cut(inference, role, mine))
+        rules = dict.fromkeys(point.rule for point in wanted if point.role == role)
+        goals = [unit for rule in rules for unit in system.stated(role, rule)]
+        entries |= {(role, node) for node in placement(inference, role, goals).entries}
     if not entries:
         why = "no channel and no input leads to it: there is nothing to be voted on"
         return Inserted(given, (), tuple(Refusal(p.id, p.rule, p.span, why) for p in points))
@@ -92,11 +96,17 @@ def commits(
             why = work.refused
             return Inserted(given, (), tuple(Refusal(p.id, p.rule, p.span, why) for p in points))
         made = work.carry_out()
-        more = {e for e in _still_open(made, work.participants) if e[1] in system.nodes} - entries
+        after = infer(System(made.deployment))
+        found = still_open(after, work.participants)
+        more = {(role, node) for role, node in found if node in system.nodes} - entries
         if not more:
             break
         entries |= more
-    return Inserted(_durable(made, work.participants), (_insertion(given, made, work, points),))
+    insertion = _insertion(given, made, work, points)
+    # State that is made of what is delivered is as lasting as that it was delivered.
+    for role in work.participants:
+        made = lasting(made, role, made_of_logs(after, role))
+    return Inserted(made, (insertion,))
 
 
 # ---------------------------------------------------------------------- what asks for it
@@ -169,11 +179,7 @@ def _changing(system: System, roles: Iterable[str]) -> set[str]:
 
 def _is_leg(system: System, claim: _Claim, point: Point) -> bool:
     """Whether a point is how a transaction's messages are sent, which commit does instead."""
-    return any(
-        unit.role == point.role and unit.rule.name == point.rule
-        for channel in claim.channels
-        for unit in system.producers[channel]
-    )
+    return any(unit.head in claim.channels for unit in system.stated(point.role, point.rule))
 
 
 def _vetoes(system: System, role: str, channels: set[str]) -> bool:
@@ -195,31 +201,6 @@ def _entries(system: System, claim: _Claim) -> set[tuple[str, str]]:
     } | claim.home
 
 
-def _cut(inference: Inference, role: str, points: Sequence[Point]) -> Iterable[tuple[str, str]]:
-    rules = {point.rule for point in points}
-    goals = [
-        unit for unit in inference.system.units if unit.role == role and unit.rule.name in rules
-    ]
-    return [(role, node) for node in placement(inference, role, goals).entries]
-
-
-def _still_open(deployed: Deployed, roles: Iterable[str]) -> set[tuple[str, str]]:
-    """What else arrives unordered at a participant and matters there."""
-    inference = infer(System(deployed.deployment))
-    report = conclude(inference, {})
-    found: set[tuple[str, str]] = set()
-    for role in roles:
-        points = [
-            flag.point
-            for verdict in report.verdicts
-            for flag in verdict.flags
-            if flag.point.role == role and not flag.point.guards
-        ]
-        if points:
-            found |= set(_cut(inference, role, points))
-    return found
-
-
 # ------------------------------------------------------------------------- carrying it out
 
 
@@ -230,7 +211,7 @@ class _Work:
     Triggers at `home` are submitted where they arrive, whoever sent them.
     """
 
-    given: Deployed
+    given: CompiledCluster
     system: System
     entries: Sequence[tuple[str, str]]
     home: frozenset[tuple[str, str]]
@@ -310,7 +291,7 @@ class _Work:
                         return f"{rule.name} sends without anything that prompts it"
         return ""
 
-    def carry_out(self) -> Deployed:
+    def carry_out(self) -> CompiledCluster:
         """The deployment with all of it."""
         deployed = self.given
         for role in self.participants:
@@ -326,7 +307,7 @@ class _Work:
 
     # ------------------------------------------------------------------ participants
 
-    def _participate(self, deployed: Deployed, role: str) -> Deployed:
+    def _participate(self, deployed: CompiledCluster, role: str) -> CompiledCluster:
         entries = self._at(role)
         voting = Voting(role_of(deployed, role).program, self.path, entries, ORIGIN)
         program = role_of(deployed, role).program
@@ -339,7 +320,7 @@ class _Work:
             deployed = self._members(deployed)
         return add(deployed, role, voting.collections, voting.rules)
 
-    def _members(self, deployed: Deployed) -> Deployed:
+    def _members(self, deployed: CompiledCluster) -> CompiledCluster:
         """The coordinator knows who may take part."""
         node = ir.Var("node")
         columns = (ir.Column("node", ir.Plain("Address")),)
@@ -354,7 +335,7 @@ class _Work:
 
     # -------------------------------------------------------------------- submitters
 
-    def _submit(self, deployed: Deployed, role: str) -> Deployed:
+    def _submit(self, deployed: CompiledCluster, role: str) -> CompiledCluster:
         making = _Submissions(self.path, self.locks)
         program = role_of(deployed, role).program
         sent: set[str] = set()
@@ -484,41 +465,15 @@ class _Submissions:
         body: tuple[ir.Literal, ...],
         span: ir.Span | None = None,
     ) -> None:
-        number = sum(rule.head == head for rule in self.rules) + 1
-        name = f"{head}_by_program_{number}"
-        rule = ir.Rule(name, head, tuple(args), "<=", body, ORIGIN, span or ir.Span())
-        self.rules.append(rule)
+        stated(self.rules, head, args, body, ORIGIN, span)
 
 
-# ------------------------------------------------------------------------------ afterwards
+# ------------------------------------------------------------------------------ in the plan
 
 
-def _durable(deployed: Deployed, roles: Iterable[str]) -> Deployed:
-    """State that is made of what is delivered is as lasting as that it was delivered."""
-    inference = infer(System(deployed.deployment))
-    for role in roles:
-        program = role_of(deployed, role).program
-        collections = tuple(
-            replace(c, durable=True)
-            if c.kind == "table" and inference.modes[inference.system.id(role, c.name)] is SEQ
-            else c
-            for c in program.collections
-        )
-        changed = replace(program, collections=collections)
-        deployed = with_role(deployed, role, changed, deployed.externals[role])
-    return deployed
-
-
-def _insertion(given: Deployed, made: Deployed, work: _Work, points: Sequence[Point]) -> Insertion:
-    before = {
-        (role.name, rule.name) for role in given.deployment.roles for rule in role.program.rules
-    }
-    inserted = [
-        rule.name
-        for role in made.deployment.roles
-        for rule in role.program.rules
-        if (role.name, rule.name) not in before
-    ]
+def _insertion(
+    given: CompiledCluster, made: CompiledCluster, work: _Work, points: Sequence[Point]
+) -> Insertion:
     legs = [
         len(group.legs) + ((group.role, work.system.id(group.role, group.trigger)) in work.home)
         for group in work.groups
@@ -546,5 +501,5 @@ def _insertion(given: Deployed, made: Deployed, work: _Work, points: Sequence[Po
             "everything, while the coordinator is down; what a node has a part in, and what "
             "waits behind that, while that node is down",
         ),
-        tuple(dict.fromkeys(inserted)),
+        tuple(dict.fromkeys(new_rules(given, made))),
     )

@@ -21,6 +21,7 @@ from bloomish import ir
 from bloomish.analysis.graph import System, Unit
 from bloomish.analysis.inference import Inference
 from bloomish.analysis.modes import NONDET, PART
+from bloomish.analysis.verdict import conclude
 
 SOURCE, SINK = "source", "sink"
 UNSETTLED = 1_000.0
@@ -52,6 +53,19 @@ def placement(inference: Inference, role: str, goals: Iterable[Unit]) -> Cut:
     cut = sorted(name for name, end in reached - {SOURCE} if (name, "out") not in reached)
     rates = Rates(inference.system)
     return Cut(tuple(dict.fromkeys(cut)), sum(rates.of(name) for name in cut))
+
+
+def still_open(inference: Inference, roles: Iterable[str]) -> list[tuple[str, str]]:
+    """(role, collection) where the graph would have to be cut beside, some of it being ordered
+    by now."""
+    unguarded = conclude(inference, {}).unguarded
+    found: list[tuple[str, str]] = []
+    for role in roles:
+        rules = dict.fromkeys(point.rule for point in unguarded if point.role == role)
+        goals = [unit for rule in rules for unit in inference.system.stated(role, rule)]
+        if goals:
+            found += ((role, node) for node in placement(inference, role, goals).entries)
+    return found
 
 
 def _graph(inference: Inference, role: str, goals: tuple[Unit, ...]) -> nx.DiGraph:

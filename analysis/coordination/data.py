@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal as OneOf
 
 from bloomish import ir
-from bloomish.externals import Externals
+from bloomish.cluster import CompiledCluster
 
 Mechanism = OneOf["persist", "seal", "local order", "consensus", "atomic commit"]
 MECHANISMS: tuple[Mechanism, ...] = (
@@ -23,14 +22,6 @@ MECHANISMS: tuple[Mechanism, ...] = (
 LogKind = OneOf["paxos", "sequencer", "contract"]
 """Who keeps a log of several nodes: Multi-Paxos, a node that numbers and repeats, or the same
 without repeating, which is the log's contract and few enough states to go through."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deployed:
-    """A deployment as data, and the Python behind each role's program."""
-
-    deployment: ir.Deployment
-    externals: Mapping[str, Externals]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +94,6 @@ class Plan:
 class Inserted:
     """What a pass gives back: the deployment after it, what it put in, what it would not."""
 
-    deployed: Deployed
+    deployed: CompiledCluster
     insertions: tuple[Insertion, ...] = ()
     refusals: tuple[Refusal, ...] = ()

@@ -17,7 +17,7 @@ from functools import cached_property
 import networkx as nx
 
 from bloomish import ir
-from bloomish.safety import parts
+from bloomish.analysis.expressions import variables_of
 
 VIEWS = ("scratch", "output")
 
@@ -133,7 +133,7 @@ class Effects:
         return any(
             isinstance(part, ir.Condition)
             and not _binds(part, rule)
-            and {v.name for v in parts(part.test) if isinstance(v, ir.Var)} & bound
+            and variables_of(part.test) & bound
             for part in rule.body
         )
 

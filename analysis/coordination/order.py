@@ -16,13 +16,12 @@ carried by the log's images.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from bloomish import ir
-from bloomish.analysis.coordination.cut import placement
+from bloomish.analysis.coordination.cut import placement, still_open
 from bloomish.analysis.coordination.data import (
-    Deployed,
     Inserted,
     Insertion,
     LogKind,
@@ -37,7 +36,6 @@ from bloomish.analysis.coordination.senders import (
     Entry,
     Sending,
     in_shard,
-    label_of,
     send_to_logs,
 )
 from bloomish.analysis.coordination.splice import (
@@ -45,18 +43,19 @@ from bloomish.analysis.coordination.splice import (
     embed,
     free_path,
     knowing,
+    label_of,
+    lasting,
+    made_of_logs,
+    new_rules,
     reading,
     replace_rules,
     role_of,
-    with_role,
-    without_idle,
 )
 from bloomish.analysis.graph import System, Unit
 from bloomish.analysis.inference import Inference, infer
-from bloomish.analysis.modes import SEQ
 from bloomish.analysis.points import PointKind
 from bloomish.analysis.result import Point, Report
-from bloomish.analysis.verdict import conclude
+from bloomish.cluster import CompiledCluster
 
 ORDERING = "bloomish.programs.ordering"
 CONTRACT = "bloomish.programs.ordering_contract"
@@ -100,7 +99,7 @@ def log_for(nodes: int, kind: LogKind) -> Log:
 
 
 def orders(
-    given: Deployed,
+    given: CompiledCluster,
     inference: Inference,
     report: Report,
     points: Sequence[Point],
@@ -130,7 +129,7 @@ def _by_role(
     system = inference.system
     found: dict[str, tuple[list[Point], list[Unit]]] = {}
     for point in points:
-        units = [u for u in system.units if (u.role, u.rule.name) == (point.role, point.rule)]
+        units = system.stated(point.role, point.rule)
         if point.kind == PointKind.CLOCK.value:
             sent = {unit.head for unit in units if unit.op == "<~"}
             units = [reader for node in sent for reader in system.readers[node]] or units
@@ -143,7 +142,7 @@ def _by_role(
 
 
 def _order(
-    given: Deployed,
+    given: CompiledCluster,
     inference: Inference,
     role: str,
     points: Sequence[Point],
@@ -158,19 +157,15 @@ def _order(
     log = log_for(role_of(given, role).size, kind)
     entries = list(cut.entries)
     while True:
-        key = key_of(system, role, entries, _written(goals), _shared_gate(points))
-        made = _carry_out(given, system, role, tuple(entries), log, key, shards if key.names else 1)
-        more = [n for n in _still_open(infer(System(made.deployment)), role) if n not in entries]
+        key = key_of(system, role, entries, goals[0].head, _shared_gate(points))
+        paths = _paths(given, shards if key.names else 1)
+        made = _carry_out(given, system, role, entries, log, paths, key)
+        after = infer(System(made.deployment))
+        more = [node for _, node in still_open(after, [role]) if node not in entries]
         if not more:
             break
         entries += more
-    before = {rule.name for one in given.deployment.roles for rule in one.program.rules}
-    inserted = [
-        rule.name
-        for one in made.deployment.roles
-        for rule in one.program.rules
-        if rule.name not in before
-    ]
+    made = _keep_state(made, after, role, paths, key)
     insertion = Insertion(
         log.mechanism,
         role,
@@ -180,8 +175,8 @@ def _order(
         key.names,
         log.what,
         log.price,
-        tuple(dict.fromkeys(inserted)),
-        shards if key.names else 1,
+        tuple(dict.fromkeys(new_rules(given, made))),
+        len(paths),
     )
     return Inserted(made, (insertion,))
 
@@ -206,58 +201,38 @@ def _refused(point: Point, inference: Inference, goals: Sequence[Unit], uncut: s
     return Refusal(point.id, point.rule, point.span, why)
 
 
-def _written(goals: Sequence[Unit]) -> str:
-    """The collection whose columns the gates name."""
-    return goals[0].head
-
-
 def _shared_gate(points: Sequence[Point]) -> tuple[str, ...]:
     """The columns that all gates have in common; by these the log could be split."""
     gates = [point.gate for point in points]
     return tuple(column for column in gates[0] if all(column in gate for gate in gates))
 
 
-def _still_open(inference: Inference, role: str) -> list[str]:
-    """Where the graph has to be cut beside, now that some of it is ordered."""
-    report = conclude(inference, {})
-    points = {
-        (flag.point.role, flag.point.rule)
-        for verdict in report.verdicts
-        for flag in verdict.flags
-        if not flag.point.guards
-    }
-    goals = [
-        unit
-        for unit in inference.system.units
-        if unit.role == role and (role, unit.rule.name) in points
-    ]
-    return list(placement(inference, role, goals).entries) if goals else []
-
-
 # ------------------------------------------------------------------ carrying it out
 
 
+def _paths(given: CompiledCluster, shards: int) -> list[str]:
+    """Where the one log is embedded, or each of several."""
+    base = free_path(given, "order")
+    return [base] if shards == 1 else [f"{base}_{number}" for number in range(1, shards + 1)]
+
+
 def _carry_out(
-    given: Deployed,
+    given: CompiledCluster,
     system: System,
     role: str,
-    nodes: tuple[str, ...],
+    nodes: Sequence[str],
     log: Log,
+    paths: Sequence[str],
     key: Shard,
-    shards: int,
-) -> Deployed:
-    base = free_path(given, "order")
-    paths = [base] if shards == 1 else [f"{base}_{number}" for number in range(1, shards + 1)]
-    entries = [_entry(system, role, node, key if shards > 1 else NO_KEY) for node in nodes]
+) -> CompiledCluster:
+    entries = [_entry(system, role, node, key if len(paths) > 1 else NO_KEY) for node in nodes]
     sending = send_to_logs(given, role, paths, entries, f"{log.module}:{log.outbox}", ORIGIN)
     deployed = sending.deployed
     keeper = f"{log.module}:{log.keeper}" + ("Peer" if role in sending.submitters else "")
     for path in paths:
         deployed = embed(deployed, role, path, keeper, {"replica": role}, ORIGIN)
         deployed = _tell_submitters(deployed, role, path, sending.submitters)
-    deployed = _deliver(deployed, role, paths, entries, sending)
-    deployed = without_idle(deployed, [entry.collection.wire for entry in entries])
-    return _keep_state(deployed, role, paths, key)
+    return _deliver(deployed, role, paths, entries, sending)
 
 
 def _entry(system: System, role: str, node: str, key: Shard) -> Entry:
@@ -269,8 +244,8 @@ def _entry(system: System, role: str, node: str, key: Shard) -> Entry:
 
 
 def _tell_submitters(
-    deployed: Deployed, role: str, path: str, submitters: Iterable[str]
-) -> Deployed:
+    deployed: CompiledCluster, role: str, path: str, submitters: Iterable[str]
+) -> CompiledCluster:
     """The log's keepers let those who submit know that they live, where they have to."""
     if not any(c.name == f"{path}.submitters" for c in role_of(deployed, role).program.collections):
         return deployed
@@ -293,18 +268,13 @@ def _tell_submitters(
     return add(deployed, role, collections, rules)
 
 
-def ordered_name(path: str, collection: ir.Collection) -> str:
-    """Where the delivered rows of an entry are."""
-    return f"{path}.ordered_{collection.name.replace('.', '_')}"
-
-
 def _deliver(
-    deployed: Deployed,
+    deployed: CompiledCluster,
     role: str,
     paths: Sequence[str],
     entries: Sequence[Entry],
     sending: Sending,
-) -> Deployed:
+) -> CompiledCluster:
     """The rules that read an entry read what the logs deliver of it."""
     names: dict[str, str] = {}
     collections: list[ir.Collection] = []
@@ -347,25 +317,14 @@ def _delivered(path: str, name: str, collection: ir.Collection, form: str, numbe
     return ir.Rule(f"{name}_{number}", name, head, "<=", body, ORIGIN)
 
 
-def _keep_state(deployed: Deployed, role: str, paths: Sequence[str], key: Shard) -> Deployed:
+def _keep_state(
+    deployed: CompiledCluster, inference: Inference, role: str, paths: Sequence[str], key: Shard
+) -> CompiledCluster:
     """State that is a function of the log is durable with it and goes with its images."""
-    inference = infer(System(deployed.deployment))
-    system = inference.system
+    modules = tuple(f"{path}." for path in paths)
+    state = {name for name in made_of_logs(inference, role) if not name.startswith(modules)}
+    deployed = lasting(deployed, role, state)
     program = role_of(deployed, role).program
-    state = {
-        c.name
-        for c in program.collections
-        if c.kind == "table"
-        and not c.name.startswith(tuple(f"{path}." for path in paths))
-        and inference.modes[system.id(role, c.name)] is SEQ
-    }
-    program = replace(
-        program,
-        collections=tuple(
-            replace(c, durable=True) if c.name in state else c for c in program.collections
-        ),
-    )
-    deployed = with_role(deployed, role, program, deployed.externals[role])
     if not any(c.name == f"{paths[0]}.imaged" for c in program.collections):
         return deployed
     if len(paths) > 1:
@@ -374,7 +333,7 @@ def _keep_state(deployed: Deployed, role: str, paths: Sequence[str], key: Shard)
     for table in program.collections:
         if table.name not in state:
             continue
-        places = key.of(system.id(role, table.name)) if len(paths) > 1 else ()
+        places = key.of(inference.system.id(role, table.name)) if len(paths) > 1 else ()
         for number, path in enumerate(paths):
             chosen = partial(_chosen, places, number, len(paths))
             rules += _image(path, table, chosen)

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bloomish import ir
-from bloomish.analysis.coordination.data import Deployed, Inserted, Insertion, Price, Refusal
+from bloomish.analysis.coordination.data import Inserted, Insertion, Price, Refusal
 from bloomish.analysis.coordination.splice import add, free_path, replace_rules
 from bloomish.analysis.graph import System, Unit, Use
 from bloomish.analysis.inference import Inference, infer
 from bloomish.analysis.modes import EVENT, NONDET, PART
 from bloomish.analysis.points import PointKind
 from bloomish.analysis.result import Point, Report
+from bloomish.cluster import CompiledCluster
 
 ORIGIN = "coordination: persist"
 FREE = Price(0.0, "nothing: what comes is kept", 0.0, "nothing")
@@ -32,8 +33,7 @@ def persistable(inference: Inference, report: Report, point: Point) -> str:
         return ""
     if point.kind != PointKind.CHOICE.value or point.inference != "T3":
         return "it does not depend on what meets by chance"
-    rule = point.rule
-    unit = next(u for u in inference.system.units if (u.role, u.rule.name) == (point.role, rule))
+    unit = inference.system.stated(point.role, point.rule)[0]
     acting = _acts(inference.system, unit)
     return f"`{acting.rule.name}` acts for good on what may be taken back" if acting else ""
 
@@ -54,7 +54,7 @@ def _acts(system: System, unit: Unit) -> Unit | None:
 
 
 def persisted(
-    given: Deployed, inference: Inference, report: Report, points: Sequence[Point]
+    given: CompiledCluster, inference: Inference, report: Report, points: Sequence[Point]
 ) -> Inserted:
     """Tables for these points."""
     deployed = given
@@ -73,7 +73,7 @@ def persisted(
     return Inserted(deployed, tuple(insertions), tuple(refusals))
 
 
-def _still(deployed: Deployed, point: Point) -> str:
+def _still(deployed: CompiledCluster, point: Point) -> str:
     """Why a rule depends on the schedule with its tables, too."""
     for conclusion in infer(System(deployed.deployment)).conclusions:
         unit = conclusion.unit
@@ -85,7 +85,7 @@ def _still(deployed: Deployed, point: Point) -> str:
 class _Tables:
     """What one point's rule joins, kept."""
 
-    def __init__(self, deployed: Deployed, inference: Inference, point: Point) -> None:
+    def __init__(self, deployed: CompiledCluster, inference: Inference, point: Point) -> None:
         self.deployed, self.point = deployed, point
         self.inference, self.system = inference, inference.system
         self.role = point.role
@@ -96,9 +96,7 @@ class _Tables:
         """Node -> the table or view that is read instead."""
 
     def insert(self) -> _Tables:
-        unit = next(
-            u for u in self.system.units if (u.role, u.rule.name) == (self.role, self.point.rule)
-        )
+        unit = self.system.stated(self.role, self.point.rule)[0]
         modes = {c.unit.id: c.mode for c in self.inference.conclusions}
         units = [unit]
         if modes[unit.id] not in (PART, NONDET):  # a cell that other rules merge parts into

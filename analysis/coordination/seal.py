@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bloomish.analysis.coordination.data import Deployed, Inserted, Insertion, Price, Refusal
+from bloomish.analysis.coordination.data import Inserted, Insertion, Price, Refusal
 from bloomish.analysis.coordination.partitions import partition
 from bloomish.analysis.coordination.seal_splice import Splice
 from bloomish.analysis.coordination.streams import NotYet, Question, Survey, Unsealable
 from bloomish.analysis.graph import System
 from bloomish.analysis.inference import Inference, infer
 from bloomish.analysis.result import Point, Report
+from bloomish.cluster import CompiledCluster
 
 
 def sealable(inference: Inference, report: Report, point: Point) -> str:
@@ -58,7 +59,7 @@ def _is_ready(inference: Inference, point: Point) -> bool:
 
 
 def seals(
-    given: Deployed, inference: Inference, report: Report, points: Sequence[Point]
+    given: CompiledCluster, inference: Inference, report: Report, points: Sequence[Point]
 ) -> Inserted:
     """Seals for these points, as far as they can have them.
 
@@ -93,7 +94,7 @@ def _refusal(point: Point, why: str) -> Refusal:
     return Refusal(point.id, point.rule, point.span, why)
 
 
-def _without_effect(deployed: Deployed, questions: Iterable[Question]) -> Iterator[Refusal]:
+def _without_effect(deployed: CompiledCluster, questions: Iterable[Question]) -> Iterator[Refusal]:
     """Questions that depend on the schedule even so."""
     found = infer(System(deployed.deployment))
     flagged = {(c.unit.role, c.unit.rule.name): c.findings for c in found.conclusions if c.findings}

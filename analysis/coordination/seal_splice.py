@@ -6,20 +6,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bloomish import ir
-from bloomish.analysis.coordination.data import Deployed
 from bloomish.analysis.coordination.partitions import WHOLE, by_end
 from bloomish.analysis.coordination.specialised import free_names, specialised
 from bloomish.analysis.coordination.splice import (
     free_path,
     merged,
     module,
+    new_rules,
     replace_rules,
     role_of,
     with_role,
-    without_idle,
 )
 from bloomish.analysis.coordination.streams import Question, Stream, Survey
 from bloomish.analysis.graph import Unit, Use
+from bloomish.cluster import CompiledCluster
 from bloomish.rename import embedded
 
 MODULE = "bloomish.programs.sealing"
@@ -59,7 +59,9 @@ class Place:
 class Splice:
     """All questions at once, so that they share streams and ends."""
 
-    def __init__(self, given: Deployed, survey: Survey, questions: Sequence[Question]) -> None:
+    def __init__(
+        self, given: CompiledCluster, survey: Survey, questions: Sequence[Question]
+    ) -> None:
         self.deployed = given
         self.survey, self.system = survey, survey.system
         self.questions = questions
@@ -75,13 +77,9 @@ class Splice:
         self.kept: dict[tuple[str, str], str] = {}
         """(role, collection) -> the table that keeps what passes by."""
 
-    def insert(self) -> Deployed:
+    def insert(self) -> CompiledCluster:
         """The deployment with the seals in it."""
-        known = {
-            (role.name, rule.name)
-            for role in self.deployed.deployment.roles
-            for rule in role.program.rules
-        }
+        given = self.deployed
         for node, stream in self.survey.streams.items():
             self.places[node] = self._place(node, stream)
         for node, place in self.places.items():
@@ -104,15 +102,7 @@ class Splice:
         for role, rules in self.outer.items():
             program = role_of(self.deployed, role).program
             self._put(role, replace(program, rules=(*program.rules, *rules)))
-        channels = [node for node, place in self.places.items() if place.channel]
-        wires = [self.system.nodes[node].collection.wire for node in channels]
-        self.deployed = without_idle(self.deployed, wires)
-        self.inserted = [
-            rule.name
-            for role in self.deployed.deployment.roles
-            for rule in role.program.rules
-            if (role.name, rule.name) not in known
-        ]
+        self.inserted = new_rules(given, self.deployed)
         return self.deployed
 
     def _vouch_anew(self) -> None:

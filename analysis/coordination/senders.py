@@ -13,16 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bloomish import ir
-from bloomish.analysis.coordination.data import Deployed
 from bloomish.analysis.coordination.splice import (
     add,
     embed,
     knowing,
+    label_of,
     replace_rules,
     role_of,
 )
+from bloomish.analysis.expressions import terms_of, variables_of
+from bloomish.cluster import CompiledCluster
 from bloomish.ephemeral import is_ephemeral
-from bloomish.safety import parts
 
 SHARD_OF = "bloomish.programs.sharding:shard_of"
 ADDRESSED = "@"
@@ -37,15 +38,10 @@ class Sending:
     The ordered role itself gets no outbox here: what keeps its log submits, too.
     """
 
-    deployed: Deployed
+    deployed: CompiledCluster
     submitters: list[str] = field(default_factory=list)
     forms: dict[str, set[str]] = field(default_factory=dict)
     arriving: set[str] = field(default_factory=set)
-
-
-def label_of(collection: ir.Collection) -> str:
-    """The first item of an entry's commands."""
-    return collection.wire or collection.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ class Entry:
 
 
 def send_to_logs(
-    deployed: Deployed,
+    deployed: CompiledCluster,
     ordered: str,
     paths: Sequence[str],
     entries: Sequence[Entry],
@@ -207,8 +203,8 @@ class _Role:
             and part.args == (to,)
         ]
         rest = [part for part in rule.body if part not in found]
-        used = [*rule.args[1:], *(expr for part in rest for expr in _expressions(part))]
-        alone = not any(to in parts(expr) for expr in used if not isinstance(expr, ir.Aggregate))
+        used = [*rule.args[1:], *(expr for part in rest for expr in terms_of(part))]
+        alone = not any(to.name in variables_of(expr) for expr in used)
         positive = any(isinstance(part, ir.Atom) and not part.negated for part in rest)
         return found[0] if len(found) == 1 and alone and positive else None
 
@@ -269,13 +265,3 @@ class _Role:
 def _is_lifted(arg: ir.HeadArg) -> bool:
     """Whether an argument needs its column to be what it is: a set, a map, an aggregate."""
     return isinstance(arg, (ir.Aggregate, ir.SetExpr, ir.MapExpr))
-
-
-def _expressions(part: ir.Literal) -> Sequence[ir.Expr]:
-    match part:
-        case ir.Atom(_, args):
-            return args
-        case ir.Condition(test):
-            return (test,)
-        case ir.Each(items, source):
-            return (*items, source)

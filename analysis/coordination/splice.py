@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from bloomish import ir
-from bloomish.analysis.coordination.data import Deployed
+from bloomish.analysis.inference import Inference
+from bloomish.analysis.modes import SEQ
+from bloomish.cluster import CompiledCluster
 from bloomish.elaborate import Compiled
 from bloomish.errors import BloomishError
 from bloomish.externals import Externals
@@ -31,7 +33,7 @@ def module(name: str) -> Compiled:
     return compiled
 
 
-def knowing(deployed: Deployed, role: str, path: str) -> Deployed:
+def knowing(deployed: CompiledCluster, role: str, path: str) -> CompiledCluster:
     """A role's program with a module's `@function`, by its path, among its functions."""
     name, _, attribute = path.partition(":")
     function = getattr(importlib.import_module(name), attribute)
@@ -41,25 +43,32 @@ def knowing(deployed: Deployed, role: str, path: str) -> Deployed:
     return with_role(deployed, role, replace(program, functions=functions), together(python, more))
 
 
-def with_role(deployed: Deployed, name: str, program: ir.Program, externals: Externals) -> Deployed:
+def with_role(
+    deployed: CompiledCluster, name: str, program: ir.Program, externals: Externals
+) -> CompiledCluster:
     """The deployment with another program at a role."""
     roles = tuple(
         replace(role, program=program) if role.name == name else role
         for role in deployed.deployment.roles
     )
-    return Deployed(
+    return CompiledCluster(
         replace(deployed.deployment, roles=roles), {**deployed.externals, name: externals}
     )
 
 
-def role_of(deployed: Deployed, name: str) -> ir.Role:
+def role_of(deployed: CompiledCluster, name: str) -> ir.Role:
     """A role by its name."""
     return next(role for role in deployed.deployment.roles if role.name == name)
 
 
 def embed(
-    deployed: Deployed, role: str, path: str, name: str, rosters: Mapping[str, str], origin: str
-) -> Deployed:
+    deployed: CompiledCluster,
+    role: str,
+    path: str,
+    name: str,
+    rosters: Mapping[str, str],
+    origin: str,
+) -> CompiledCluster:
     """A role's program with the module `name` in it under `path`, as `use` would put it.
 
     `rosters` maps the roles that the module speaks of to roles of the deployment.
@@ -164,11 +173,11 @@ def together(mine: Externals, others: Externals) -> Externals:
 
 
 def add(
-    deployed: Deployed,
+    deployed: CompiledCluster,
     role: str,
     collections: Iterable[ir.Collection] = (),
     rules: Iterable[ir.Rule] = (),
-) -> Deployed:
+) -> CompiledCluster:
     """More declarations, first, and more rules, last, at a role."""
     program = role_of(deployed, role).program
     program = replace(
@@ -180,8 +189,8 @@ def add(
 
 
 def replace_rules(
-    deployed: Deployed, role: str, changed: Mapping[str, Iterable[ir.Rule]]
-) -> Deployed:
+    deployed: CompiledCluster, role: str, changed: Mapping[str, Iterable[ir.Rule]]
+) -> CompiledCluster:
     """Some rules of a role, by name, replaced by others (none: taken away)."""
     program = role_of(deployed, role).program
     rules: list[ir.Rule] = []
@@ -201,21 +210,90 @@ def reading(rule: ir.Rule, names: Mapping[str, str]) -> ir.Rule:
     return rule if body == rule.body else replace(rule, body=body)
 
 
-def without_idle(deployed: Deployed, wires: Iterable[str]) -> Deployed:
-    """No more channels of these names where no rule sends on them or reads them: what comes on
-    a channel that nobody sends on would come from outside."""
-    idle = frozenset(wires) - {""}
+def made_of_logs(inference: Inference, role: str) -> set[str]:
+    """A role's tables that are functions of what is delivered to it."""
+    return {
+        c.name
+        for c in inference.system.program(role).collections
+        if c.kind == "table" and inference.modes[inference.system.id(role, c.name)] is SEQ
+    }
+
+
+def lasting(deployed: CompiledCluster, role: str, names: Container[str]) -> CompiledCluster:
+    """A role's program in which these tables are durable."""
+    program = role_of(deployed, role).program
+    collections = tuple(
+        replace(c, durable=True) if c.name in names else c for c in program.collections
+    )
+    program = replace(program, collections=collections)
+    return with_role(deployed, role, program, deployed.externals[role])
+
+
+def new_rules(before: CompiledCluster, after: CompiledCluster) -> list[str]:
+    """The names of the rules that one deployment has and the other has not, role by role."""
+    known = {
+        (role.name, rule.name) for role in before.deployment.roles for rule in role.program.rules
+    }
+    return [
+        rule.name
+        for role in after.deployment.roles
+        for rule in role.program.rules
+        if (role.name, rule.name) not in known
+    ]
+
+
+def stated(
+    rules: list[ir.Rule],
+    head: str,
+    args: Sequence[ir.HeadArg],
+    body: tuple[ir.Literal, ...],
+    origin: str,
+    span: ir.Span | None = None,
+) -> None:
+    """One more rule about what an embedded module asks of the program, numbered by its head."""
+    number = sum(rule.head == head for rule in rules) + 1
+    name = f"{head}_by_program_{number}"
+    rules.append(ir.Rule(name, head, tuple(args), "<=", body, origin, span or ir.Span()))
+
+
+def label_of(collection: ir.Collection) -> str:
+    """What rows of a collection are called where rows of several travel together."""
+    return collection.wire or collection.name
+
+
+def without_idle(before: CompiledCluster, after: CompiledCluster) -> CompiledCluster:
+    """What an insertion made of a deployment, without the channels that it took from some role's
+    rules, where no rule has them any more: what comes on a channel that nobody sends on would
+    come from outside."""
+    taken = {
+        c.wire
+        for role in after.deployment.roles
+        for c in _idle(role.program)
+        if c.name in _named(role_of(before, role.name).program)
+    }
     roles = []
-    for role in deployed.deployment.roles:
-        named = {rule.head for rule in role.program.rules}
-        for rule in role.program.rules:
-            named |= {part.collection for part in rule.body if isinstance(part, ir.Atom)}
-        kept = tuple(c for c in role.program.collections if c.wire not in idle or c.name in named)
+    for role in after.deployment.roles:
+        idle = {c.name for c in _idle(role.program) if c.wire in taken}
+        kept = tuple(c for c in role.program.collections if c.name not in idle)
         roles.append(replace(role, program=replace(role.program, collections=kept)))
-    return replace(deployed, deployment=replace(deployed.deployment, roles=tuple(roles)))
+    return replace(after, deployment=replace(after.deployment, roles=tuple(roles)))
 
 
-def free_path(deployed: Deployed, wanted: str) -> str:
+def _idle(program: ir.Program) -> list[ir.Collection]:
+    """Channels that no rule sends on or reads."""
+    named = _named(program)
+    return [c for c in program.collections if c.kind == "channel" and c.name not in named]
+
+
+def _named(program: ir.Program) -> set[str]:
+    """The collections that some rule derives or reads."""
+    named = {rule.head for rule in program.rules}
+    for rule in program.rules:
+        named |= {part.collection for part in rule.body if isinstance(part, ir.Atom)}
+    return named
+
+
+def free_path(deployed: CompiledCluster, wanted: str) -> str:
     """A path that no collection of any role begins with: `wanted`, or with a number behind."""
     taken = {
         collection.name.split(".")[0]

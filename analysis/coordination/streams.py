@@ -128,9 +128,7 @@ class Survey:
         """What a point asks; raises Unsealable."""
         if point.kind not in KINDS:
             raise Unsealable(OTHERS[point.kind])
-        unit = next(
-            u for u in self.system.units if (u.role, u.rule.name) == (point.role, point.rule)
-        )
+        unit = self.system.stated(point.role, point.rule)[0]
         if unit.op not in ("<=", "<+", "<~"):
             raise Unsealable("it deletes or replaces rows: a seal does not settle which comes last")
         if self.inference.known.lineage.clocks(unit):

@@ -13,12 +13,13 @@ transaction is vetoed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bloomish import ir
 from bloomish.analysis.coordination.effects import Effects, is_certain
-from bloomish.safety import parts
+from bloomish.analysis.coordination.splice import label_of, stated
+from bloomish.analysis.expressions import terms_of, variables_of
 
 TICKET = ir.TupleOf((ir.Plain("int"), ir.Plain("int")))
 LABEL, ROW, LOCK = 1, 2, 3
@@ -160,20 +161,12 @@ class Voting:
         self._rule(f"{self.path}.{name}", args, body)
 
     def _rule(self, head: str, args: Sequence[ir.HeadArg], body: tuple[ir.Literal, ...]) -> None:
-        number = sum(rule.head == head for rule in self.rules) + 1
-        self.rules.append(
-            ir.Rule(f"{head}_by_program_{number}", head, tuple(args), "<=", body, self.origin)
-        )
+        stated(self.rules, head, args, body, self.origin)
 
 
 TICKET_VAR, PART_VAR, ROW_VAR = ir.Var("ticket_"), ir.Var("part_"), ir.Var("row_")
 OTHER_VAR = ir.Var("other_part_")
 ROW_OF_PART = ir.Condition(ir.Binary("==", ROW_VAR, ir.Field(PART_VAR, ROW, ir.Plain("Any"))))
-
-
-def label_of(collection: ir.Collection) -> str:
-    """What a part's row is for."""
-    return collection.wire or collection.name
 
 
 def _is(entry: ir.Collection) -> ir.Condition:
@@ -191,26 +184,14 @@ def _columns(entry: ir.Collection) -> tuple[ir.Expr, ...]:
 
 def _fresh(rule: ir.Rule) -> tuple[ir.Var, ir.Var]:
     """Variables for ticket and part that a rule does not use."""
-    used = {v.name for v in _variables(rule)}
+    terms = (*rule.args, *(term for literal in rule.body for term in terms_of(literal)))
+    used = {name for term in terms for name in variables_of(term)}
     ticket, part = TICKET_VAR.name, PART_VAR.name
     while ticket in used:
         ticket += "_"
     while part in used:
         part += "_"
     return ir.Var(ticket), ir.Var(part)
-
-
-def _variables(rule: ir.Rule) -> Iterator[ir.Var]:
-    exprs: list[ir.HeadArg] = [*rule.args]
-    for literal in rule.body:
-        match literal:
-            case ir.Atom(_, args):
-                exprs += args
-            case ir.Condition(test):
-                exprs.append(test)
-            case ir.Each(items, source):
-                exprs += (*items, source)
-    return (part for expr in exprs for part in parts(expr) if isinstance(part, ir.Var))
 
 
 def _needed(effects: Effects, rules: Iterable[ir.Rule]) -> list[str]:

@@ -13,6 +13,9 @@ from itertools import product
 
 import pytest
 
+from bloomish import ir
+from bloomish.analysis.coordinate import coordinate, deployed_of
+from bloomish.cluster import CompiledCluster
 from bloomish.runtime.cluster import launch
 from bloomish.runtime.sim.checkers import until_quiet
 from bloomish.runtime.sim.explore.outcomes import by_decided_log, outcomes
@@ -45,6 +48,31 @@ def test_the_flag_is_gone(application: Application) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def without_rules(deployed: CompiledCluster) -> set[str]:
+    """The channels that no rule of any role names."""
+    programs = [role.program for role in deployed.deployment.roles]
+    wires = {
+        (program.name, one.name): one.wire
+        for program in programs
+        for one in program.collections
+        if one.kind == "channel"
+    }
+    named = {
+        (program.name, name)
+        for program in programs
+        for rule in program.rules
+        for name in (rule.head, *(p.collection for p in rule.body if isinstance(p, ir.Atom)))
+    }
+    return set(wires.values()) - {wire for key, wire in wires.items() if key in named}
+
+
+@every
+def test_no_channel_is_left_without_rules(application: Application) -> None:
+    """Else the explorer and the simulator would make up rows for it, as for a host's channel."""
+    made = coordinate(application.target)
+    assert without_rules(made.deployed) <= without_rules(deployed_of(application.target))
 
 
 def run(application: Application, stage: Stage, seed: int, faults: Rates = FAULTS) -> World:
