@@ -14,7 +14,7 @@ import click
 from bloomish import ir
 from bloomish.errors import BloomishError
 from bloomish.readers.dedalus import read_dedalus
-from bloomish.runtime.coordinated import arguments
+from bloomish.runtime.coordinated import arguments, plain
 from bloomish.runtime.feeds import parse_feed
 from bloomish.runtime.sim.ldfi import sweep_report
 from bloomish.runtime.sim.ldfi.faults import Bounds, CrashMode
@@ -28,8 +28,7 @@ from bloomish.runtime.sim.ldfi.report import (
     word,
 )
 from bloomish.runtime.sim.ldfi.search import Attack, Verdict
-from bloomish.runtime.sim.ldfi.sweep import Swept, sweep
-from bloomish.runtime.sim.ldfi.verdict import POST, PRE
+from bloomish.runtime.sim.ldfi.sweep import judged_by, sweep
 from bloomish.runtime.sim.stage import Stage, stage_of
 from bloomish.runtime.sim.workload import Insert, fed, systematic
 
@@ -57,12 +56,67 @@ class Options:
 
 def ldfi(targets: Sequence[str], options: Options) -> int:
     """0: certified within the bounds; 1: counterexample; 3: stopped at `--limit`."""
-    swept = _sweep(targets, options)
-    if swept is not None:
-        return _tell_sweep(swept, targets, options)
-    program, nodes, told = _program(targets, options)
-    bounds = Bounds(nodes, options.eot, options.eff, options.crashes, options.mode)
-    warnings = [*told, *_strangers(program, bounds)]
+    if all(target.endswith(".ded") for target in targets):
+        nodes = _nodes(options)
+        if not nodes:
+            raise BloomishError("--nodes names no node; write --nodes a,b,c")
+        reading = read_dedalus([Path(target) for target in targets])
+        told = list(map(str, reading.warnings))
+        return _search(reading.program, _bounds(nodes, options), told, targets, options)
+    stage, inserts = _staged(targets, options)
+    bounds = _bounds(stage.nodes, options)
+    program = _followed(stage, inserts, options)
+    if program is None:
+        return _sweep(stage, inserts, bounds, targets, options)
+    return _search(program, bounds, [], targets, options)
+
+
+def _nodes(options: Options) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in options.nodes.split(",") if name.strip()))
+
+
+def _bounds(nodes: tuple[str, ...], options: Options) -> Bounds:
+    return Bounds(nodes, options.eot, options.eff, options.crashes, options.mode)
+
+
+def _staged(targets: Sequence[str], options: Options) -> tuple[Stage, list[Insert]]:
+    """The nodes of a Python program, and what its hosts insert."""
+    if len(targets) > 1 and not all(plain(target).endswith(".ded") for target in targets):
+        raise BloomishError("several targets are for .ded files, which make one program together")
+    stage = stage_of(targets[0], _nodes(options), "sequencer")
+    inserts = systematic(stage, options.rows)
+    if options.feeds:
+        if stage.declared is None:
+            raise BloomishError("--feed needs a cluster or a single node")
+        inserts = fed([parse_feed(text, stage.declared) for text in options.feeds], 1, stage)
+    return stage, inserts
+
+
+def _followed(stage: Stage, inserts: Sequence[Insert], options: Options) -> ir.Program | None:
+    """A stage as one program over all nodes, whose lineage says what to try; None where lineage
+    does not go, or there is an `invariant` or an `eventually`, of which it does not speak."""
+    if not judged_by(stage):
+        raise BloomishError(
+            f"{stage.target}: there is nothing to judge a run by; state an `invariant`, an "
+            "`eventually`, or `pre` and `post`"
+        )
+    if any(stage.collections("invariant", "eventually")):
+        return None
+    try:
+        return global_program(stage, inserts, options.eot)
+    except NotFollowed:
+        return None
+
+
+def _search(
+    program: ir.Program,
+    bounds: Bounds,
+    told: Sequence[str],
+    targets: Sequence[str],
+    options: Options,
+) -> int:
+    """The faults that lineage suggests; all of them with `--exhaustive`."""
+    warnings = [*_notes(targets), *told, *_strangers(program, bounds)]
     attack = Attack(program, bounds, options.limit)
     verdict = _exhaust(attack) if options.exhaustive else attack.search()
     if options.form == "json":
@@ -76,39 +130,21 @@ def ldfi(targets: Sequence[str], options: Options) -> int:
     return {CERTIFIED: 0, COUNTEREXAMPLE: 1}.get(word(verdict), STOPPED_STATUS)
 
 
-def _sweep(targets: Sequence[str], options: Options) -> Swept | None:
-    """All faults tick by tick, of a program that lineage does not follow; None if it does."""
-    if all(target.endswith(".ded") for target in targets):
-        return None
-    stage, inserts = _staged(targets, options)
-    nodes = stage.nodes
-    bounds = Bounds(nodes, options.eot, options.eff, options.crashes, options.mode)
-    judged = {c.name for _, c in stage.collections("invariant", "eventually")}
-    specified = all(
-        any(c.name == name for member in stage.members for c in member.program.collections)
-        for name in (PRE, POST)
-    )
-    if not judged:
-        try:
-            global_program(stage, inserts, options.eot)
-        except NotFollowed:
-            if not specified:
-                raise BloomishError(
-                    f"{targets[0]}: there is nothing to judge a run by; state an `invariant`, an "
-                    "`eventually`, or `pre` and `post`"
-                ) from None
-        else:
-            return None
+def _sweep(
+    stage: Stage,
+    inserts: Sequence[Insert],
+    bounds: Bounds,
+    targets: Sequence[str],
+    options: Options,
+) -> int:
+    """All faults, tick by tick."""
     if options.exhaustive or options.lineage is not None or options.trace is not None:
         raise BloomishError(
             "--exhaustive, --trace and --lineage are for programs that lineage follows; this one "
             "is gone through state by state"
         )
-    return sweep(stage, inserts, bounds, options.limit)
-
-
-def _tell_sweep(swept: Swept, targets: Sequence[str], options: Options) -> int:
-    notes = [SEQUENCER] if any(arguments(t) != [t] for t in targets) else []
+    swept = sweep(stage, inserts, bounds, options.limit)
+    notes = _notes(targets)
     if options.form == "json":
         click.echo(json.dumps(sweep_report.as_json(swept, notes), ensure_ascii=False, indent=2))
     else:
@@ -120,38 +156,14 @@ def _tell_sweep(swept: Swept, targets: Sequence[str], options: Options) -> int:
     return {CERTIFIED: 0, COUNTEREXAMPLE: 1}.get(found, STOPPED_STATUS)
 
 
+def _notes(targets: Sequence[str]) -> list[str]:
+    return [SEQUENCER] if any(plain(target) != target for target in targets) else []
+
+
 def _exhaust(attack: Attack) -> Verdict:
     from bloomish.runtime.sim.ldfi.exhaustive import exhaust
 
     return exhaust(attack)
-
-
-def _program(
-    targets: Sequence[str], options: Options
-) -> tuple[ir.Program, tuple[str, ...], list[str]]:
-    """The program over all nodes, the nodes, and the reader's warnings."""
-    nodes = tuple(dict.fromkeys(name.strip() for name in options.nodes.split(",") if name.strip()))
-    if all(target.endswith(".ded") for target in targets):
-        if not nodes:
-            raise BloomishError("--nodes names no node; write --nodes a,b,c")
-        reading = read_dedalus([Path(target) for target in targets])
-        return reading.program, nodes, list(map(str, reading.warnings))
-    stage, inserts = _staged(targets, options)
-    return global_program(stage, inserts, options.eot), stage.nodes, []
-
-
-def _staged(targets: Sequence[str], options: Options) -> tuple[Stage, list[Insert]]:
-    """The nodes of a Python program, and what its hosts insert."""
-    nodes = tuple(dict.fromkeys(name.strip() for name in options.nodes.split(",") if name.strip()))
-    if len(targets) > 1:
-        raise BloomishError("several targets are for .ded files, which make one program together")
-    stage = stage_of(targets[0], nodes, "sequencer")
-    inserts = systematic(stage, options.rows)
-    if options.feeds:
-        if stage.declared is None:
-            raise BloomishError("--feed needs a cluster or a single node")
-        inserts = fed([parse_feed(text, stage.declared) for text in options.feeds], 1, stage)
-    return stage, inserts
 
 
 def _strangers(program: ir.Program, bounds: Bounds) -> list[str]:

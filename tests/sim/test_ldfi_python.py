@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from bloomish.runtime.sim.ldfi.global_program import global_program
 from bloomish.runtime.sim.ldfi.search import Attack
 from bloomish.runtime.sim.stage import Stage, stage_of
 from bloomish.runtime.sim.workload import systematic
+from bloomish.runtime.verbs import ldfi as verb
 
 HERE = Path(__file__).parent
 SPREAD = HERE / "spread.py"
@@ -107,15 +109,28 @@ def test_the_command_takes_python_programs(capsys: pytest.CaptureFixture[str]) -
     assert "spread.py" in json.dumps(data["explanation"])
 
 
-@pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        (str(HERE.parents[1] / "programs" / "quorum.py"), "there is nothing to judge a run by"),
-        (str(HERE.parents[1] / "programs" / "chat.py"), "has no `pre`"),
-    ],
-)
-def test_what_is_not_followed_is_refused(
-    target: str, message: str, capsys: pytest.CaptureFixture[str]
+def test_a_program_that_lineage_follows_is_staged_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Made-up rows, feeds and the program over all nodes are worked out once."""
+    calls: list[str] = []
+    for name in ("stage_of", "systematic", "global_program"):
+        inner = getattr(verb, name)
+
+        def counted(*arguments: Any, name: str = name, inner: Any = inner) -> Any:
+            calls.append(name)
+            return inner(*arguments)
+
+        monkeypatch.setattr(verb, name, counted)
+    assert run(["ldfi", f"{SPREAD}:once", "--eot", "4"]) == 0
+    assert calls == ["stage_of", "systematic", "global_program"]
+    assert "certified" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["quorum", "chat"])
+def test_nothing_to_judge_by_is_an_error_whether_lineage_follows_or_not(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = str(HERE.parents[1] / "programs" / f"{name}.py")
     assert run(["ldfi", target, "--eot", "4"]) == 2
-    assert message in capsys.readouterr().err
+    assert f"{name}.py: there is nothing to judge a run by" in capsys.readouterr().err

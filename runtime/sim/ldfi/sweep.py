@@ -88,6 +88,13 @@ def sweep(
     return _Sweep(stage, inserts, bounds, limit, which).run()
 
 
+def judged_by(stage: Stage) -> tuple[str, ...]:
+    """What a run is judged by: collections of the stage, `post` for it and `pre`."""
+    found = dict.fromkeys(c.name for _, c in stage.collections("invariant", "eventually"))
+    known = {c.name for member in stage.members for c in member.program.collections}
+    return (*found, *((POST,) if {PRE, POST} <= known else ()))
+
+
 @dataclass
 class _Sweep:
     stage: Stage
@@ -127,7 +134,7 @@ class _Sweep:
                 self.given.setdefault(site, []).append(self.bag.number(site, one.collection, row))
 
     def run(self) -> Swept:
-        swept = Swept(self.bounds, self.checked())
+        swept = Swept(self.bounds, judged_by(self.stage))
         self.goals = self.rows(self.replay(frozenset())[-1], POST)
         start = State(tuple(-1 for _ in self.sites), tuple(() for _ in self.sites))
         levels: list[dict[State, tuple[State, Move] | None]] = [{start: None}]
@@ -145,13 +152,6 @@ class _Sweep:
                     level.setdefault(after, (state, move))
             levels.append(level)
         return swept
-
-    def checked(self) -> tuple[str, ...]:
-        """What a run is judged by."""
-        kinds = ("invariant", "eventually")
-        found = dict.fromkeys(c.name for _, c in self.stage.collections(*kinds))
-        posts = {c.name for _, c in self.stage.collections("output", "scratch", "table")}
-        return (*found, *((POST,) if {PRE, POST} <= posts else ()))
 
     # ---------------------------------------------------------------- one step
 
