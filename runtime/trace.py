@@ -16,6 +16,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from json import JSONDecodeError
 from typing import Any, Literal
 
 from bloomish.order import order_key
@@ -150,7 +151,7 @@ def to_line(record: Record) -> str:
     return json.dumps(out, ensure_ascii=False, separators=(",", ":"))
 
 
-def from_line(line: str) -> Record:
+def from_line(line: str | bytes) -> Record:
     """The record of one line; raises ValueError where it is none."""
     try:
         data = json.loads(line)
@@ -195,21 +196,45 @@ def from_line(line: str) -> Record:
         raise ValueError(f"not a record of a trace: {fault!r}") from fault
 
 
-def read(lines: Iterable[str]) -> Iterator[Record]:
+_BEGINNING = b'{"kind":"'
+
+
+def read(lines: Iterable[bytes] | Iterable[str]) -> Iterator[Record]:
     """The records of a trace, in the order written; raises ValueError with the line number.
 
-    A last line that was cut off (the disk was full, the node was killed) is left out.
+    Lines of a file are best given as bytes, since a record may be cut off within a character.
+    A record that was cut off (the disk was full, the node was killed) is left out: at the end of
+    the trace, or where the record of another node follows it in its line.
     """
     numbered = enumerate(lines, start=1)
-    for number, line in numbered:
+    for number, text in numbered:
+        line = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
         if not line.strip():
             continue
+        *cut, last = _pieces(line)
         try:
-            yield from_line(line)
+            yield from filter(None, map(_unless_cut, cut))
+            yield from_line(last)
         except ValueError as fault:
-            if not line.endswith("\n") and next(numbered, None) is None:
+            if not line.endswith(b"\n") and next(numbered, None) is None:
                 return
             raise ValueError(f"line {number}: {fault}") from fault
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    """The line before each beginning of a record.  Nothing within a record looks like one: quotes
+    in a string are escaped, and no map in a record has the key `kind`."""
+    first, *others = line.split(_BEGINNING)
+    if not _BEGINNING.startswith(first):
+        return [line]
+    return ([first] if first else []) + [_BEGINNING + other for other in others]
+
+
+def _unless_cut(piece: bytes) -> Record | None:
+    try:
+        return from_line(piece)
+    except (JSONDecodeError, UnicodeDecodeError):
+        return None
 
 
 # ----------------------------------------------------------------- the writer

@@ -18,10 +18,10 @@ def trace(file: Path, output: Path | None) -> None:
     if where == file:
         raise BloomishError(f"{file} is the trace itself; name the page with --output")
     try:
-        with file.open(encoding="utf-8") as lines:
+        with file.open("rb") as lines:
             picture = layout(read(lines))
         where.write_text(page(picture), encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as failure:
+    except OSError as failure:
         raise BloomishError(f"{file}: {failure}") from None
     except ValueError as failure:
         raise BloomishError(f"{file}: not a trace: {failure}") from None

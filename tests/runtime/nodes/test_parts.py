@@ -429,3 +429,24 @@ def test_a_trace_that_was_cut_off_is_read_up_to_there(tmp_path: Path) -> None:
     ]
     with pytest.raises(ValueError, match="line 1"):
         list(read(["{\n", whole.splitlines()[0]]))
+
+
+def test_records_that_kills_cut_off_are_left_out_and_what_others_wrote_behind_them_is_read() -> (
+    None
+):
+    """Nodes append to one file: behind the piece of one that was killed the others write on."""
+    before, torn, after = (
+        Happening("start", "a-0", 1.0),
+        TickRecord("b-0", 1, 1.5, {"given": [[1, 'é{"kind":"run"}']]}),
+        Happening("stop", "a-0", 2.0, "why", (), 1),
+    )
+    first, piece, then = (to_line(one).encode() for one in (before, torn, after))
+    for place in range(len(piece)):
+        for pieces in (piece[:place], piece[:place] + piece[:-1]):
+            lines = [first + b"\n", pieces + then + b"\n", then + b"\n", piece[:place]]
+            assert list(read(lines)) == [before, after, after]
+    assert list(read([first + piece + then + b"\n"])) == [before, torn, after]
+    with pytest.raises(ValueError, match="line 2"):
+        list(read([first + b"\n", b"x" + then + b"\n"]))
+    with pytest.raises(ValueError, match="line 2"):
+        list(read([first + b"\n", piece[:20] + b"\n", then + b"\n"]))
