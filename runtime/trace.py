@@ -199,7 +199,7 @@ def from_line(line: str | bytes) -> Record:
 _BEGINNING = b'{"kind":"'
 
 
-def read(lines: Iterable[bytes] | Iterable[str]) -> Iterator[Record]:
+def read(lines: Iterable[bytes | str]) -> Iterator[Record]:
     """The records of a trace, in the order written; raises ValueError with the line number.
 
     Lines of a file are best given as bytes, since a record may be cut off within a character.
