@@ -67,6 +67,11 @@ def crash_times(faults: Faults) -> dict[str, int]:
     return {fault.node: fault.time for fault in faults if isinstance(fault, Crash)}
 
 
+def losses(faults: Faults) -> set[tuple[str, str, int]]:
+    """What is lost: from whom, to whom, at which tick."""
+    return {(f.sender, f.receiver, f.time) for f in faults if isinstance(f, Omission)}
+
+
 def without_subsumed(faults: Faults, mode: CrashMode) -> Faults:
     """Without the losses that a crash brings about anyway.
 

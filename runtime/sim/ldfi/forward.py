@@ -20,7 +20,7 @@ from bloomish.errors import ProgramError
 from bloomish.order import order_key
 from bloomish.readers.dedalus.checks import CLOCK, CRASH
 from bloomish.runtime.sim.ldfi.code import Code, head_of
-from bloomish.runtime.sim.ldfi.faults import NO_FAULTS, Bounds, Faults, Omission, crash_times
+from bloomish.runtime.sim.ldfi.faults import NO_FAULTS, Bounds, Faults, crash_times, losses
 from bloomish.runtime.sim.ldfi.joins import CompiledRule, Match, Row
 
 # Rows in the order they were derived: a set whose iteration no hash seed changes.
@@ -119,11 +119,7 @@ class _Execution:
         self.bounds = bounds
         self.nodes = frozenset(bounds.nodes)
         self.crashed = crash_times(faults)
-        self.lost = {
-            (fault.sender, fault.receiver, fault.time)
-            for fault in faults
-            if isinstance(fault, Omission)
-        }
+        self.lost = losses(faults)
 
     def step(self, earlier: Sequence[Step]) -> Step:
         time = len(earlier)

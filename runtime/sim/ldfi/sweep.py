@@ -22,7 +22,15 @@ from bloomish.readers.dedalus.checks import CRASH
 from bloomish.runtime.evaluator import Row, TickFailed
 from bloomish.runtime.sim.actor import EPOCH
 from bloomish.runtime.sim.explore.sites import Site, Violated, periodics, sites
-from bloomish.runtime.sim.ldfi.faults import Bounds, Crash, Fault, Faults, Omission
+from bloomish.runtime.sim.ldfi.faults import (
+    Bounds,
+    Crash,
+    Fault,
+    Faults,
+    Omission,
+    crash_times,
+    losses,
+)
 from bloomish.runtime.sim.ldfi.verdict import POST, PRE
 from bloomish.runtime.sim.stage import Stage
 from bloomish.runtime.sim.workload import Insert
@@ -335,12 +343,8 @@ class _Sweep:
 
     def replay(self, faults: Faults, violated: list[Violated] | None = None) -> list[State]:
         """The states of one run, the first before any tick."""
-        lost = {
-            (fault.sender, fault.receiver, fault.time)
-            for fault in faults
-            if isinstance(fault, Omission)
-        }
-        crashes = {(f.node, f.time) for f in faults if isinstance(f, Crash)}
+        lost = losses(faults)
+        crashes = crash_times(faults)
         states = [State(tuple(-1 for _ in self.sites), tuple(() for _ in self.sites))]
         for time in range(1, self.bounds.eot + 1):
             before = states[-1]
@@ -363,17 +367,13 @@ class _Sweep:
                     violated += broken
                 locals_.append(local)
                 flying.append(sent)
-            now = [n for n, name in enumerate(self.names) if (name, time) in crashes]
+            now = [n for n, name in enumerate(self.names) if crashes.get(name) == time]
             states.append(self.after(before, tuple(locals_), flying, now, time))
         return states
 
     def moments(self, faults: Faults) -> Iterator[Moment]:
         """What was under way at every tick of a run."""
-        lost = {
-            (fault.sender, fault.receiver, fault.time)
-            for fault in faults
-            if isinstance(fault, Omission)
-        }
+        lost = losses(faults)
         for time, state in enumerate(self.replay(faults)):
             sent = []
             for sender, messages in enumerate(state.flying):
