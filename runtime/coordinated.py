@@ -15,7 +15,6 @@ from typing import Any
 
 from bloomish import ir
 from bloomish.analysis.coordination.data import LogKind, Plan
-from bloomish.cluster import CompiledCluster
 from bloomish.elaborate import Compiled
 from bloomish.errors import BloomishError
 from bloomish.externals import Externals
@@ -52,12 +51,11 @@ def load(target: str, log: LogKind = "paxos") -> Target:
     made = coordinate(found["plain"], found["mechanism"] or "", log, shards=shards)
     if made.after.status:
         raise BloomishError(f"{found['plain']} cannot be coordinated: {_reasons(made.plan)}")
-    deployed = made.deployed
+    cluster = made.deployed
     programs = {
-        role.program.name: Compiled(role.program, deployed.externals[role.name])
-        for role in deployed.deployment.roles
+        role.program.name: Compiled(role.program, cluster.externals[role.name])
+        for role in cluster.deployment.roles
     }
-    cluster = CompiledCluster(deployed.deployment, deployed.externals)
     return Target(target, tuple(programs.values()), cluster)
 
 
