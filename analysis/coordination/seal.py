@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bloomish.analysis.coordination.data import Inserted, Insertion, Price, Refusal
+from bloomish.analysis.coordination.data import Inserted, Refusal
 from bloomish.analysis.coordination.partitions import partition
+from bloomish.analysis.coordination.seal_plan import insertions
 from bloomish.analysis.coordination.seal_splice import Splice
 from bloomish.analysis.coordination.streams import NotYet, Question, Survey, Unsealable
 from bloomish.analysis.graph import System
@@ -87,7 +88,7 @@ def seals(
     splice = Splice(given, survey, questions)
     made = splice.insert()
     refusals += _without_effect(made, questions)
-    return Inserted(made, tuple(_insertions(splice, questions)), tuple(refusals))
+    return Inserted(made, tuple(insertions(splice, questions)), tuple(refusals))
 
 
 def _refusal(point: Point, why: str) -> Refusal:
@@ -102,57 +103,3 @@ def _without_effect(deployed: CompiledCluster, questions: Iterable[Question]) ->
         findings = flagged.get((question.unit.role, question.unit.rule.name))
         if findings:
             yield _refusal(question.point, f"sealed, and still: {findings[0].why}")
-
-
-# ------------------------------------------------------------------------- the price
-
-
-def _insertions(splice: Splice, questions: Sequence[Question]) -> Iterator[Insertion]:
-    """One per role that asks."""
-    for role in dict.fromkeys(question.unit.role for question in questions):
-        mine = [question for question in questions if question.unit.role == role]
-        streams = list(dict.fromkeys(node for q in mine for node in splice.beneath(q)))
-        gate = dict.fromkeys(column.name for node in streams for column in splice.gate(node))
-        yield Insertion(
-            "seal",
-            role,
-            tuple(question.point.id for question in mine),
-            tuple(question.unit.rule.name for question in mine),
-            tuple(streams),
-            tuple(gate),
-            _what(splice, mine, streams),
-            _price(splice, streams, tuple(gate)),
-            tuple(splice.inserted),
-        )
-
-
-def _what(splice: Splice, questions: Sequence[Question], streams: Sequence[str]) -> str:
-    rules = ", ".join(question.unit.rule.name for question in questions)
-    wait = "waits" if len(questions) == 1 else "wait"
-    if not streams:
-        return f"{rules} {wait} for what is sealed already"
-    there = ", and all of it is there" if any(map(splice.is_channel, streams)) else ""
-    ends = splice.ends_of(streams)
-    by = f" (said by {' and '.join(ends)})" if ends else ""
-    return f"{rules} {wait} until {' and '.join(splice.told(streams))}{there}{by}"
-
-
-def _price(splice: Splice, streams: Sequence[str], gate: tuple[str, ...]) -> Price:
-    """What is said besides the rows themselves, and how long it takes."""
-    channels = [node for node in streams if splice.is_channel(node)]
-    messages = sum(map(splice.messages, channels))
-    rounds = [node for node in channels if splice.places[node].stream.goes_round]
-    per = [*([", ".join(gate)] if gate else []), *(["channel"] if len(channels) > 1 else [])]
-    formula = "nothing: its own host says it"
-    if rounds:
-        formula = "2 * nodes * (nodes - 1) once all are at rest, more for each that moves again"
-    if len(rounds) < len(channels):
-        often = f"per {' and '.join(per)}" if per else "once"
-        formula = f"2 * producers * consumers {often}" + (f"; {formula}" if rounds else "")
-    if channels:
-        formula += "; rows cost what they did"
-    only = f"that {', '.join(gate)} alone" if gate else "the answer"
-    who = "producer that does not end, or is down," if channels else "host that does not say so"
-    stops = f"a {who} keeps {only} waiting"
-    trips = max(map(splice.round_trips, channels), default=0.0)
-    return Price(float(messages), formula, trips, stops)

@@ -437,26 +437,7 @@ class Splice:
         args = (rule.args[0], *place.arranged(rule.args))
         return replace(rule, name=f"{head}_{counts[head]}", head=head, args=args, op="<=")
 
-    # ------------------------------------------------------------------- questions
-
-    def beneath(self, question: Question) -> Iterator[str]:
-        """The streams that are sealed for a question, those behind them included."""
-        queue = list(question.streams)
-        seen: dict[str, None] = {}
-        while queue:
-            node = queue.pop(0)
-            if node not in seen:
-                seen[node] = None
-                queue += [other for end in self.places[node].stream.ends for other in end.channels]
-        yield from seen
-
-    def gate(self, node: str) -> tuple[ir.Column, ...]:
-        """The columns by which a stream ends."""
-        place = self.places[node]
-        return place.part if place.stream.part else ()
-
-    def is_channel(self, node: str) -> bool:
-        return self.places[node].channel
+    # --------------------------------------------------------------- who has it
 
     def declaring(self, node: str) -> list[str]:
         """The roles that have a channel."""
@@ -471,76 +452,6 @@ class Splice:
         """The roles at which a channel's rows are asked for."""
         reading = (u for u in self._ways(node) if any(use.node == node for use in u.uses))
         return list(dict.fromkeys(unit.role for unit in reading))
-
-    def size(self, role: str) -> int:
-        return self.system.roles[role].size
-
-    def producers(self, node: str) -> int:
-        """How many nodes send on a channel."""
-        roles = {unit.role for unit in self.places[node].stream.senders}
-        return sum(self.size(role) for role in roles)
-
-    def messages(self, node: str) -> int:
-        """How many a partition of a channel costs: a manifest and its acknowledgement between
-        each producer and each consumer; of what goes round, between each two nodes."""
-        if self.places[node].stream.goes_round:
-            nodes = sum(map(self.size, self.declaring(node)))
-            return 2 * nodes * (nodes - 1)
-        return 2 * self.producers(node) * self.consumers(node)
-
-    def round_trips(self, node: str) -> float:
-        """From the end of what it is made of to its own."""
-        place = self.places[node]
-        if not place.channel:
-            return 0.0
-        behind = {other for end in place.stream.ends for other in end.channels}
-        return 0.5 + max(map(self.round_trips, behind), default=0.0)
-
-    def consumers(self, node: str) -> int:
-        """How many nodes ask for the rows of a channel."""
-        return sum(map(self.size, self.receivers(node)))
-
-    def told(self, nodes: Sequence[str]) -> Iterator[str]:
-        """Who says that there is no more, in words."""
-        own: dict[str, list[str]] = {}
-        for node in nodes:
-            if not self.places[node].channel:
-                own.setdefault(self._per(node), []).append(self._named(node))
-        for per, names in own.items():
-            yield f"the node's own host has no more {' or '.join(names)}{per}"
-        yield from (self._told(node) for node in nodes if self.places[node].channel)
-
-    def _named(self, node: str) -> str:
-        return self.system.nodes[node].collection.name
-
-    def _per(self, node: str) -> str:
-        per = ", ".join(column.name for column in self.gate(node))
-        return f" for the {per}" if per else ""
-
-    def _told(self, node: str) -> str:
-        place = self.places[node]
-        if place.stream.goes_round:
-            return f"no node has any {self._named(node)} left to send or under way"
-        roles = list(dict.fromkeys(unit.role for unit in place.stream.senders))
-        who = " and ".join(
-            f"the {self.size(role)} nodes of {role}" if self.size(role) > 1 else f"{role}-0"
-            for role in roles
-        )
-        has = "have" if self.producers(node) > 1 else "has"
-        return f"{who} {has} no more {self._named(node)}{self._per(node)}"
-
-    def ends_of(self, streams: Iterable[str]) -> list[str]:
-        """The inputs by which hosts end these streams."""
-        found: dict[str, None] = {}
-        for node in streams:
-            for end in self.places[node].stream.ends:
-                if end.inputs:
-                    signal = self.signals[end.role]
-                    program = role_of(self.deployed, end.role).program
-                    declared = next(c for c in program.collections if c.name == signal)
-                    columns = ", ".join(column.name for column in declared.columns)
-                    found[f"{end.role}:{signal}({columns})"] = None
-        return list(found)
 
 
 def _names(columns: Sequence[ir.Column]) -> tuple[ir.Expr, ...]:
