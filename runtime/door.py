@@ -223,9 +223,13 @@ class Inbound(Framed):
         self.who = f"host {self.who}"
         self._welcome(position=0, **self.shared.receiver.host_joined(self))
 
-    # -- writing to a host
+    # -- writing
 
     def send(self, body: bytes) -> None:
+        """Write one frame.  When the connection has failed, nothing: what a peer is not told, it
+        asks when it dials again, and a host knows that it lost us."""
+        if self.transport.is_closing():
+            return
         super().send(body)
         if self.is_host and self.open:
             waiting = self.transport.get_write_buffer_size()

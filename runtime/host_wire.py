@@ -180,7 +180,8 @@ class Wire(Framed):
             answer.set_exception(self.fault())
             return answer
         self.requests[number] = answer
-        self.send(pack([Kind.REQUEST, number, verb, arguments]))
+        if not self.transport.is_closing():  # else its answer is that the node is gone, in a moment
+            self.send(pack([Kind.REQUEST, number, verb, arguments]))
         return answer
 
     async def room(self) -> None:

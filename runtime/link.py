@@ -48,6 +48,22 @@ class Outgoing(Framed):
         self.heard = False
         self.writable = True
 
+    @property
+    def takes(self) -> bool:
+        """Frames may be written.  A connection that has failed takes nothing any more, though we
+        hear of its end only in a later turn of the loop: until then they stay in the queue."""
+        return self.writable and self.open and not self.transport.is_closing()
+
+    def give_up(self) -> None:
+        """Nobody waits for the welcome any more, whatever may still come of it."""
+        if self.welcome.done():
+            if not self.welcome.cancelled():
+                self.welcome.exception()
+        else:
+            self.welcome.cancel()
+        if self.open:
+            self.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         shared = self.link.shared
@@ -151,7 +167,7 @@ class Link:
         """Queue a frame and let it leave as soon as it can."""
         self.number += 1
         connection = self._connection
-        if connection is not None and connection.writable and not self.queue:
+        if connection is not None and not self.queue and connection.takes:
             self.under_way.append(body)
             connection.transport.write(LENGTH.pack(len(body)) + body)
             return
@@ -166,7 +182,7 @@ class Link:
     def pump(self) -> None:
         """Write while the connection takes it."""
         connection = self._connection
-        while connection is not None and connection.writable and connection.open and self.queue:
+        while connection is not None and self.queue and connection.takes:
             body = self.queue.popleft()
             self.queued -= len(body)
             self.under_way.append(body)
@@ -204,15 +220,12 @@ class Link:
         else:  # a connection that does not last is no better than none
             await self._pause()
         while True:
-            connection: Outgoing | None = None
+            connection = Outgoing(self)
             try:
                 async with asyncio.timeout(limits.handshake):
-                    connection = await self._open()
-                    incarnation, position = await connection.welcome
+                    incarnation, position = await self._open(connection)
                 break
             except (OSError, ssl.SSLError, UnknownNode, TimeoutError) as fault:
-                if connection is not None:
-                    connection.abort()
                 failures += 1
                 if failures == 2:  # a first failure may be a cluster that stops
                     why = str(fault) or "it does not answer"
@@ -251,14 +264,19 @@ class Link:
         await asyncio.sleep(self._wait * random.uniform(0.8, 1.2))
         self._wait = min(self._wait * 2, self.shared.limits.backoff_last)
 
-    async def _open(self) -> Outgoing:
+    async def _open(self, connection: Outgoing) -> tuple[int, int]:
+        """Make the connection; what the peer says when we are welcome."""
         shared = self.shared
-        host, port = shared.directory.find(self.peer)
-        context = shared.credentials.client() if shared.credentials is not None else None
-        _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Outgoing(self), host, port, ssl=context
-        )
-        return connection
+        try:
+            host, port = shared.directory.find(self.peer)
+            context = shared.credentials.client() if shared.credentials is not None else None
+            await asyncio.get_running_loop().create_connection(
+                lambda: connection, host, port, ssl=context
+            )
+            return await connection.welcome
+        except BaseException:  # it may have been made all the same, when we are cancelled
+            connection.give_up()
+            raise
 
     def connection_lost(self, connection: Outgoing) -> None:
         """What was under way goes back to the head of the queue."""

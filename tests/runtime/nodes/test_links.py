@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import socket
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,6 +15,9 @@ from bloomish.program import compile
 from bloomish.runtime.connections import Limits
 from bloomish.runtime.directory import Directory
 from bloomish.runtime.evaluators import make_evaluator
+from bloomish.runtime.framing import Framed, Kind, pack
+from bloomish.runtime.host import NodeGone, connect
+from bloomish.runtime.link import Outgoing
 from bloomish.runtime.node import Node, Settings
 from bloomish.values import Values
 from tests.runtime.nodes.support import going, until
@@ -104,6 +111,157 @@ async def test_whatever_breaks_each_row_arrives_once() -> None:
     breaker.close()
     await sender.close()
     await receiver.close()
+
+
+# ----------------------------------------------- connections that have failed, and nobody knows
+
+BURST = 20
+"""Writes in one turn of the loop: asyncio grumbles at the sixth of those that cannot leave."""
+
+
+async def pair(**limits: Any) -> tuple[Node, Node]:
+    """A sender and a receiver that know each other."""
+    directory = Directory("c")
+    sender = node(Sender, "sender-0", directory, Limits(**limits))
+    receiver = node(Receiver, "receiver-0", directory, Limits(**limits))
+    for each in (sender, receiver):
+        directory.nodes[each.address] = await each.open()
+        each.begin()
+    return sender, receiver
+
+
+def note(number: int) -> bytes:
+    return pack([Kind.ROWS, "sender-0", {"Post.note": [["receiver-0", "sender-0", number, "x"]]}])
+
+
+def cut_off(connection: Framed) -> None:
+    """From the next write on, this end of a connection fails."""
+    connection.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+
+
+def rows_of(receiver: Node, wanted: int) -> Callable[[], Any]:
+    async def there() -> bool:
+        return receiver.counters.rows_in >= wanted
+
+    return there
+
+
+@going
+async def test_what_is_sent_in_the_turn_in_which_a_connection_fails_waits_for_the_next_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sender, receiver = await pair(backoff_first=0.01)
+    link = sender.transport.link("receiver-0")
+    link.send(note(0))
+    await until(rows_of(receiver, 1))
+    assert link._connection is not None
+    cut_off(link._connection)
+    for number in range(1, BURST):
+        link.send(note(number))
+    await until(rows_of(receiver, BURST))
+    # The same when the queue leaves all at once, as after a pause.
+    assert link._connection is not None
+    cut_off(link._connection)
+    link._connection.pause_writing()
+    for number in range(BURST, 2 * BURST):
+        link.send(note(number))
+    link._connection.resume_writing()
+    await until(rows_of(receiver, 2 * BURST))
+    assert receiver.evaluator.contents("kept") == [(n, "x") for n in range(2 * BURST)]
+    assert receiver.counters.rows_in == 2 * BURST
+    assert (sender.counters.rows_lost, receiver.counters.frames_missed) == (0, 0)
+    assert (sender.counters.connections_lost, sender.counters.connections_made) == (2, 3)
+    await sender.close()
+    await receiver.close()
+    assert [one.message for one in caplog.records if one.name == "asyncio"] == []
+
+
+@going
+async def test_what_is_said_to_a_peer_or_a_host_that_is_gone_is_not_written(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sender, receiver = await pair(backoff_first=0.01)
+    link = sender.transport.link("receiver-0")
+    link.send(note(0))
+    await until(rows_of(receiver, 1))
+    (peer,) = receiver.transport.door.connections
+    place = receiver.transport.shared.directory.find("receiver-0")
+    host = await connect(f"{place[0]}:{place[1]}")
+    (inbound,) = (one for one in receiver.transport.door.connections if one.is_host)
+    for connection in (peer, inbound):
+        cut_off(connection)
+        for _ in range(BURST):
+            connection.send(pack([Kind.TAKEN, 1]))
+    with pytest.raises(NodeGone):
+        await host.insert("forget", [(1,)])
+    await host.close()
+    # The link stands again, and goes on where it was.
+    link.send(note(1))
+    await until(rows_of(receiver, 2))
+    assert receiver.evaluator.contents("kept") == [(0, "x"), (1, "x")]
+    await sender.close()
+    await receiver.close()
+    assert [one.message for one in caplog.records if one.name == "asyncio"] == []
+
+
+@going
+async def test_inserts_of_the_turn_in_which_the_node_goes_all_hear_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sender, receiver = await pair()
+    place = receiver.transport.shared.directory.find("receiver-0")
+    host = await connect(f"{place[0]}:{place[1]}")
+    cut_off(host._wire)
+    inserts = [host.insert("forget", [(n,)]) for n in range(BURST)]
+    answers = await asyncio.gather(*inserts, return_exceptions=True)
+    assert [type(one) for one in answers] == [NodeGone] * BURST
+    assert {str(one).partition(":")[0] for one in answers} == {"the node is gone"}
+    await sender.close()
+    await receiver.close()
+    assert [one.message for one in caplog.records if one.name == "asyncio"] == []
+
+
+@pytest.mark.parametrize("when", ["at once", "in the next turn", "refused"])
+@going
+async def test_a_link_that_is_closed_while_it_dials_leaves_no_failure_behind(
+    when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection has been made, and whoever waits for the welcome does so no more."""
+    loop = asyncio.get_running_loop()
+    told: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    sender, receiver = await pair()
+    link = sender.transport.link("receiver-0")
+    closing: list[asyncio.Task[None]] = []
+    connections: list[Outgoing] = []
+    made = Outgoing.connection_made
+
+    def made_and_closed(self: Outgoing, transport: asyncio.BaseTransport) -> None:
+        made(self, transport)
+        connections.append(self)
+        if when == "refused":
+            self.stream_fault("nonsense")
+        if when != "in the next turn":
+            assert link._dialing is not None
+            link._dialing.cancel()
+        closing.append(loop.create_task(link.close(0.0)))
+
+    monkeypatch.setattr(Outgoing, "connection_made", made_and_closed)
+    link.send(note(0))
+
+    async def over() -> bool:
+        return bool(closing) and closing[0].done() and not connections[0].open
+
+    await until(over)
+    assert link._dialing is not None
+    await asyncio.wait({link._dialing})
+    assert link._dialing.cancelled()
+    connections.clear()
+    await sender.close()
+    await receiver.close()
+    link._dialing = None
+    gc.collect()
+    assert told == []
 
 
 @going

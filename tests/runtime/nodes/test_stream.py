@@ -172,6 +172,9 @@ class Wire(asyncio.Transport):
     def write(self, data: Any) -> None:
         assert not self.closed
 
+    def is_closing(self) -> bool:
+        return self.closed
+
     def get_write_buffer_size(self) -> int:
         return 0
 

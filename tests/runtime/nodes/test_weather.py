@@ -137,6 +137,26 @@ async def test_a_peer_that_is_killed_and_restarted() -> None:
 
 
 @going
+async def test_a_peer_that_dies_while_much_is_under_way(capfd: pytest.CaptureFixture[str]) -> None:
+    """What it left behind is taken; that nobody hears this any more is no reason to grumble."""
+    async with launch(WEATHER) as cluster:
+        for incarnation in range(99, 102):
+            peer = await Peer.as_node(cluster, "sender-1", "receiver-0", incarnation)
+            cluster.kill("receiver-0", signal.SIGSTOP)
+            try:
+                for number in range(1_000):
+                    peer.rows("sender-1", note=[["receiver-0", "sender-1", number, "x"]])
+                await peer.writer.drain()
+                peer.writer.transport.abort()
+            finally:
+                cluster.kill("receiver-0", signal.SIGCONT)
+            await another_peers_rows_arrive(cluster, first=100_000 * incarnation)
+        assert await counter(cluster, "receiver-0", "rows_in") > 3 * 50
+    log = capfd.readouterr().err
+    assert "socket.send()" not in log and "never retrieved" not in log
+
+
+@going
 async def test_a_half_open_connection(capfd: pytest.CaptureFixture[str]) -> None:
     """A suspended process holds its connections and answers nothing."""
     async with launch(WEATHER, limits={"keepalive": 0.2, "handshake": 1.0}) as cluster:
