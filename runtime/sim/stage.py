@@ -93,9 +93,12 @@ def stage_of_target(target: Target, nodes: Sequence[str] = ()) -> Stage:
             rosters = {c.role: tuple(nodes) for c in program.collections if c.kind == "roster"}
             members = tuple(Member(node, program, compiled.externals) for node in nodes)
             return Stage(target.text, members, rosters)
+    declared = roles(target)
     if nodes:
-        raise BloomishError(f"{target.text} is a cluster and names its nodes itself")
-    return stage_of_roles(roles(target))
+        raise BloomishError(
+            f"{target.text} is a cluster and names its nodes itself: {', '.join(declared.nodes)}"
+        )
+    return stage_of_roles(declared)
 
 
 def stage_of_roles(declared: Roles) -> Stage:

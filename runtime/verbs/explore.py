@@ -11,7 +11,7 @@ from typing import Any, Literal
 import click
 
 from bloomish.errors import BloomishError
-from bloomish.runtime.coordinated import load
+from bloomish.runtime.coordinated import load, plain
 from bloomish.runtime.feeds import parse_feed
 from bloomish.runtime.sim.explore.outcomes import Outcome, by_decided_log, outcomes
 from bloomish.runtime.sim.explore.space import Limits, Space, explore
@@ -49,6 +49,8 @@ def run(options: Options) -> int:
     bound cut it short before any schedule had come to its end, and where verdicts were trusted:
     then nothing is claimed."""
     nodes = tuple(name.strip() for name in options.nodes.split(",") if name.strip())
+    if options.protocol and plain(options.target) == options.target:
+        raise BloomishError("--protocol says what of --coordinate to explore: give that too")
     target = load(options.target, "paxos" if options.protocol else "contract")
     stage = stage_of_target(target, nodes)
     inserts = _inserts(options, stage)

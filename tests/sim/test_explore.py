@@ -202,3 +202,18 @@ def test_nothing_is_claimed_where_no_schedule_came_to_its_end(
     arguments = ["explore", str(PROGRAMS / "multipaxos.py"), "--states", "50"]
     assert run([*arguments, "--duplicates", "0"]) == 1
     assert "bounded: no schedule was followed to its end" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--coordinate", "--nodes", "a,b"], "is a cluster and names its nodes itself: grow-0"),
+        (["--protocol"], "--protocol says what of --coordinate to explore: give that too"),
+        (["--trust-verdicts", "--unreduced"], "--unreduced leaves nothing out"),
+    ],
+)
+def test_what_the_command_does_not_take(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["explore", f"{HERE / 'micro.py'}:Grow", *arguments]) == 2
+    assert message in capsys.readouterr().err
