@@ -150,6 +150,8 @@ def _sweep(
     else:
         for note in notes:
             click.echo(f"note: {note}", err=True)
+        for warning in swept.warnings:
+            click.echo(f"warning: {warning}", err=True)
         for line in sweep_report.as_text(swept, _command(targets, options)):
             click.echo(line)
     found = sweep_report.word(swept)

@@ -80,3 +80,52 @@ def test_nothing_to_judge_by_is_an_error(capsys: pytest.CaptureFixture[str]) -> 
     arguments = ["--coordinate", "--eot", "6"]
     assert run(["ldfi", str(PROGRAMS / "concatenation.py"), *arguments]) == 2
     assert "nothing to judge a run by" in capsys.readouterr().err
+
+
+JUDGED = """
+from bloomish import Key, Max, Program, input, scratch, table, variables
+
+x, y = variables("x y")
+
+
+class Judged(Program):
+    start = input(x=int)
+    most = table(k=Key(int), x=Max(int))
+    pre = scratch(x=int)
+    post = scratch({columns})
+
+    most(0, x) <= start(x)
+    pre(x) <= start(x)
+    post({values}) <= start(x)
+"""
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "eot", "status", "said"),
+    [
+        ("x=int", "x", 1, 0, ""),
+        ("x=int", "x", 2, 0, "`post` is empty at the end of the run without faults"),
+        ("x=int", "x + 1", 1, 0, "`pre` holds no row of `post` in the run without faults"),
+        ("x=int, y=int", "x, x", 1, 2, "`pre` has 1 column(s) and `post` 2"),
+    ],
+)
+def test_what_post_does_not_certify_is_told(
+    columns: str,
+    values: str,
+    eot: int,
+    status: int,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As where lineage follows."""
+    path = tmp_path / "judged.py"
+    path.write_text(JUDGED.format(columns=columns, values=values))
+    arguments = ["ldfi", str(path), "--eot", str(eot)]
+    assert run(arguments) == status
+    err = capsys.readouterr().err
+    assert said in err and bool(said) == bool(err)
+    if status == 0:
+        assert run([*arguments, "--format", "json"]) == 0
+        warnings = json.loads(capsys.readouterr().out)["warnings"]
+        assert len(warnings) == bool(said) and all(said in one for one in warnings)

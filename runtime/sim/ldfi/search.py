@@ -30,7 +30,7 @@ from bloomish.runtime.sim.ldfi.joins import Row
 from bloomish.runtime.sim.ldfi.lineage import Fact, Lineage
 from bloomish.runtime.sim.ldfi.needs import Necessity
 from bloomish.runtime.sim.ldfi.symmetry import canonical, renamings
-from bloomish.runtime.sim.ldfi.verdict import POST, PRE, check_specification, violations
+from bloomish.runtime.sim.ldfi.verdict import POST, PRE, check_specification, vacuous, violations
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,8 @@ class Attack:
         self.good = forward(self.code, bounds)
         goals = sorted(self.good.rows(POST, bounds.eot), key=order_key)
         self.verdict = Verdict(bounds, self.good, tuple(goals), runs=1)
-        if not goals:
-            self.warn("`post` is empty at the end of the run without faults: nothing is certified")
-        elif not any(goal in self.good.rows(PRE, bounds.eot) for goal in goals):
-            self.warn("`pre` holds no row of `post` in the run without faults")
+        if why := vacuous(goals, self.good.rows(PRE, bounds.eot)):
+            self.warn(why)
 
     def warn(self, message: str) -> None:
         self.verdict.warnings.append(message)

@@ -31,7 +31,7 @@ from bloomish.runtime.sim.ldfi.faults import (
     crash_times,
     losses,
 )
-from bloomish.runtime.sim.ldfi.verdict import POST, PRE
+from bloomish.runtime.sim.ldfi.verdict import POST, PRE, check_specification, vacuous
 from bloomish.runtime.sim.stage import Stage
 from bloomish.runtime.sim.workload import Insert
 
@@ -83,6 +83,7 @@ class Swept:
     faults: Faults | None = None
     broken: tuple[str, ...] = ()
     moments: tuple[Moment, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def sweep(
@@ -97,10 +98,18 @@ def sweep(
 
 
 def judged_by(stage: Stage) -> tuple[str, ...]:
-    """What a run is judged by: collections of the stage, `post` for it and `pre`."""
+    """What a run is judged by: collections of the stage, `post` for it and `pre`.
+
+    Raises ProgramError where these two cannot be compared.
+    """
     found = dict.fromkeys(c.name for _, c in stage.collections("invariant", "eventually"))
-    known = {c.name for member in stage.members for c in member.program.collections}
-    return (*found, *((POST,) if {PRE, POST} <= known else ()))
+    known: set[str] = set()
+    for member in stage.members:
+        names = {c.name for c in member.program.collections} & {PRE, POST}
+        if len(names) == 2:
+            check_specification(member.program)
+        known |= names
+    return (*found, *((POST,) if len(known) == 2 else ()))
 
 
 @dataclass
@@ -143,7 +152,10 @@ class _Sweep:
 
     def run(self) -> Swept:
         swept = Swept(self.bounds, judged_by(self.stage))
-        self.goals = self.rows(self.replay(frozenset())[-1], POST)
+        good = self.replay(frozenset())[-1]
+        self.goals = self.rows(good, POST)
+        if POST in swept.checks and (why := vacuous(self.goals, self.rows(good, PRE))):
+            swept.warnings = (why,)
         start = State(tuple(-1 for _ in self.sites), tuple(() for _ in self.sites))
         levels: list[dict[State, tuple[State, Move] | None]] = [{start: None}]
         for time in range(1, self.bounds.eot + 1):

@@ -56,7 +56,7 @@ def as_json(swept: Swept, warnings: list[str]) -> dict[str, Any]:
         "states": swept.states,
         "faults": as_data(swept.faults or frozenset()),
         "broken": list(swept.broken),
-        "warnings": warnings,
+        "warnings": [*warnings, *swept.warnings],
         "messages": [
             {
                 "time": moment.time,

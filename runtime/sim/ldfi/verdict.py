@@ -34,6 +34,15 @@ def check_specification(program: ir.Program) -> None:
         )
 
 
+def vacuous(goals: Collection[object], pre: Collection[object]) -> str:
+    """Why `post`, with these rows in the run without faults, says nothing of others; or ""."""
+    if not goals:
+        return "`post` is empty at the end of the run without faults: nothing is certified by it"
+    if not any(goal in pre for goal in goals):
+        return "`pre` holds no row of `post` in the run without faults: nothing is certified by it"
+    return ""
+
+
 def violations(run: Run, goals: Collection[Row], eot: int) -> list[Row]:
     """The goals (rows of `post` without faults) that are missed."""
     pre, post = run.rows(PRE, eot), run.rows(POST, eot)
