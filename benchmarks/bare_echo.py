@@ -12,6 +12,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 
 class Echo(asyncio.Protocol):
@@ -56,41 +59,43 @@ async def other() -> None:
     await asyncio.to_thread(sys.stdin.read)
 
 
+@asynccontextmanager
+async def _process(*arguments: str) -> AsyncIterator[Process]:
+    """This module as a process that does not outlive the block."""
+    command = [sys.executable, "-m", "benchmarks.bare_echo", *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=PIPE, stdout=PIPE, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def echoing() -> AsyncIterator[int]:
+    """The port at which another process echoes."""
+    async with _process() as process:
+        assert process.stdout is not None
+        yield int(await process.stdout.readline())
+
+
 async def play(payload: int, rounds: int) -> float:
     """The seconds that it took."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "benchmarks.bare_echo",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stdout is not None and process.stdin is not None
-    port = int(await process.stdout.readline())
-    loop = asyncio.get_running_loop()
-    _, player = await loop.create_connection(
-        lambda: Player(b"x" * payload, rounds), "127.0.0.1", port
-    )
-    seconds = await player.seconds
-    process.stdin.close()
-    await process.wait()
-    return seconds
+    async with echoing() as port:
+        _, player = await asyncio.get_running_loop().create_connection(
+            lambda: Player(b"x" * payload, rounds), "127.0.0.1", port
+        )
+        return await player.seconds
 
 
 async def played(payload: int, rounds: int) -> float:
     """The same from a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "benchmarks.bare_echo",
-        str(payload),
-        str(rounds),
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    out, _ = await process.communicate()
-    return float(out)
+    async with _process(str(payload), str(rounds)) as process:
+        out, _ = await process.communicate()
+        return float(out)
 
 
 def main() -> None:

@@ -7,21 +7,18 @@ of which begins its next transaction when its last one is decided.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.closed_loop import Sessions
 from benchmarks.counting import quiet, sent
 from benchmarks.row import Row, at_most
 from bloomish.runtime.cluster import launch
-from bloomish.runtime.host import Node, Watch
 
 TARGET = str(Path(__file__).parent / "programs" / "commit.py")
 PARTICIPANTS = 3
 SESSIONS = 100
-WARM = 20
-"""Transactions of each session before anything is counted."""
 WANTED = 20_000
 
 
@@ -64,27 +61,9 @@ def figures(quick: bool) -> Iterable[Row]:
 async def committed(seconds: float) -> Measured:
     """About so many seconds of load."""
     async with launch(TARGET) as cluster:
-        coordinator = await cluster.connect("coordinator-0")
-        done = coordinator.watch("done")
-        last = await _play(coordinator, done, 0, WARM)
-        each, elapsed = WARM, 0.0
-        while elapsed < seconds / 10:  # how many will take about so many seconds
-            each *= 2
-            started = time.perf_counter()
-            last = await _play(coordinator, done, last, each)
-            elapsed = time.perf_counter() - started
-        each = round(each * seconds / elapsed)
+        sessions = Sessions(await cluster.connect("coordinator-0"))
+        each = await sessions.filling(SESSIONS, seconds)
         before = await sent(cluster)
-        started = time.perf_counter()
-        await _play(coordinator, done, last, each)
-        elapsed = time.perf_counter() - started
+        elapsed = await sessions.play(SESSIONS, each)
         rows, frames, resent = await quiet(cluster, before)
         return Measured(SESSIONS * each, elapsed, rows, frames, resent)
-
-
-async def _play(coordinator: Node, done: Watch[tuple[object, ...]], first: int, each: int) -> int:
-    """Every session begins so many transactions; the number of the last."""
-    last = first + each
-    await coordinator.insert("go", [(session, first + 1, last) for session in range(SESSIONS)])
-    await done.take(SESSIONS)
-    return last

@@ -10,27 +10,24 @@ literature are printed as such: they were taken elsewhere.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from benchmarks.bare_clients import answered
+from benchmarks.closed_loop import Sessions
 from benchmarks.commit import figures
 from benchmarks.counting import quiet, sent
 from benchmarks.programs.sessions import SAMPLED, WORDS
 from benchmarks.row import Row, at_most
 from bloomish.runtime.cluster import RunningCluster, launch
-from bloomish.runtime.host import Node, Watch
+from bloomish.runtime.host import Node
 
 TARGET = str(Path(__file__).parent / "programs" / "consensus.py")
 REPLICAS = 3
 CLIENTS = 100
-WARM = 20
-"""Commands of each session before anything is counted."""
 HYDRO = 207_000
 BUD = 168
 
@@ -119,21 +116,12 @@ def _messages(measured: Measured) -> Iterable[Row]:
 async def multipaxos(seconds: float, data: str | None) -> Measured:
     """About so many seconds of load."""
     async with _cluster(data) as (cluster, client, leader):
-        done = await client.watch("done")
+        sessions = Sessions(client)
         took = await client.watch("took", limit=10_000_000)
-        last = await _play(client, done, 0, WARM)
-        each, elapsed = WARM, 0.0
-        while elapsed < seconds / 10:  # how many will take about so many seconds
-            each *= 2
-            started = time.perf_counter()
-            last = await _play(client, done, last, each)
-            elapsed = time.perf_counter() - started
-        each = round(each * seconds / elapsed)
-        await took.take(last * SAMPLED)
+        each = await sessions.filling(CLIENTS, seconds)
+        await took.take(sessions.last * SAMPLED)
         before, slot = await sent(cluster), await _slot(leader)
-        started = time.perf_counter()
-        await _play(client, done, last, each)
-        elapsed = time.perf_counter() - started
+        elapsed = await sessions.play(CLIENTS, each)
         rows, frames, resent = await quiet(cluster, before)
         return Measured(
             operations=CLIENTS * each,
@@ -152,14 +140,6 @@ async def _cluster(data: str | None) -> AsyncIterator[tuple[RunningCluster, Node
         client = await cluster.connect("client-0")
         await client.insert("word", [(n, f"key{n:05d}", f"val{n:05d}") for n in range(WORDS)])
         yield cluster, client, await cluster.connect("replica-0")
-
-
-async def _play(client: Node, done: Watch[Any], first: int, each: int) -> int:
-    """Every session sends so many commands; the number of the last."""
-    last = first + each
-    await client.insert("go", [(session, first + 1, last) for session in range(CLIENTS)])
-    await done.take(CLIENTS)
-    return last
 
 
 async def _slot(leader: Node) -> int:
