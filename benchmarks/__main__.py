@@ -1,16 +1,20 @@
 """`python -m benchmarks [GROUP ...]`: one aligned table, all groups or those named.
 
-A group is a module of this folder with `def run(quick: bool) -> Iterable[Row]`.
+A group is a module of this folder with `def run(quick: bool) -> Iterable[Row]`.  What it logs as
+`info` is shown to whoever waits.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
 from importlib.util import find_spec
@@ -35,19 +39,51 @@ def groups() -> list[str]:
     return [name for name, module in modules.items() if hasattr(module, "run")]
 
 
-def measured(
-    names: list[str], quick: bool, progress: Progress, failed: list[str]
-) -> Iterator[tuple[str, Row]]:
+class Steps(logging.Handler):
+    """What the groups log: the latest beside the clock, or a line each where no terminal is."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+        self._task = progress.add_task("", total=None)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        step = f"{record.name.removeprefix('benchmarks.')}: {record.getMessage()}"
+        if self._progress.console.is_terminal:
+            self._progress.update(self._task, description=step)
+        else:
+            click.echo(step, err=True)
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Until the end of the block it is shown how far the groups are."""
+    log = logging.getLogger("benchmarks")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    disable = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
+        steps, level = Steps(progress), log.level
+        log.addHandler(steps)
+        log.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            log.setLevel(level)
+            log.removeHandler(steps)
+
+
+def measured(names: list[str], quick: bool, failed: list[str]) -> Iterator[tuple[str, Row]]:
     """The rows of every group, in order, as they come.
 
     A group that fails ends there and is told in `failed`; what else was measured stays.
     """
-    task = progress.add_task("", total=None)
     for name in names:
-        progress.update(task, description=name)
+        log = logging.getLogger(f"benchmarks.{name}")
+        log.info("begins")
         try:
             for row in import_module(f"benchmarks.{name}").run(quick):
-                progress.update(task, description=f"{name}: {row.name} done")
+                log.info("%s: done", row.name)
                 yield name, row
         except Exception:
             failed.append(f"{name} failed: {traceback.format_exc()}")
@@ -97,10 +133,8 @@ def main(names: tuple[str, ...], quick: bool, form: str) -> None:
     chosen = [name for name in known if not names or name in names]
     wide = int(os.environ.get("COLUMNS", "160"))
     failed: list[str] = []
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        rows = list(measured(chosen, quick, progress, failed))
+    with shown():
+        rows = list(measured(chosen, quick, failed))
     if form == "json":
         machine = {"python": platform.python_version(), "cpus": os.cpu_count(),
                    "engine": find_spec("bloomish._engine") is not None}  # fmt: skip
@@ -117,4 +151,6 @@ def main(names: tuple[str, ...], quick: bool, form: str) -> None:
 
 
 if __name__ == "__main__":
+    # Whatever ends it, it takes what it has started with it.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     main()

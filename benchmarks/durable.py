@@ -5,6 +5,9 @@ sync.  etcd (Debian's etcd-server) runs three members on this machine, as we run
 its clients speak gRPC to the leader, ours are sessions of a client node, a message each to the
 leader.  Puts and gets in turn, all linearizable, 16-byte values, a sync per commit on both sides.
 
+What is compared plays in turns, so that both see the same machine; a figure is the median of its
+turns.
+
 With one client we lose: on a command's way are two syncs one after the other, of the votes and of
 what the leader has applied, and six hops between Python processes; etcd answers after the first
 sync, applies in memory, and reads without writing to its log.  With more clients the syncs are
@@ -15,69 +18,65 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks import etcd
+from benchmarks.closed_loop import WARM, Sessions
 from benchmarks.etcd import Played
 from benchmarks.programs.sessions import SAMPLED, WORDS
 from benchmarks.row import Row
 from bloomish.runtime.cluster import launch
 from bloomish.runtime.host import Node
 
+log = logging.getLogger(__name__)
 PROGRAM = str(Path(__file__).parent / "programs" / "durable.py")
 KEPT = f"{PROGRAM}:Kept"
 STORE = f"{PROGRAM}:cluster"
 CLIENTS = (1, 16, 64)
 WRITERS = 64
-TURNS = 3
+LOADS = (
+    ("single rows, one after the other", 1, 1),
+    (f"single rows, {WRITERS} at a time", WRITERS, 1),
+    ("batches of 100 rows", 1, 100),
+    ("batches of 10,000 rows", 1, 10_000),
+)
 FRESH = itertools.count()
 """Values that no key has had: a row that changes nothing is no commit."""
 
 
 def run(quick: bool) -> Iterable[Row]:
     """All figures."""
-    seconds = 1.0 if quick else 4.0
-    yield from asyncio.run(_cost(seconds))
+    turns = 3 if quick else 5
+    yield from asyncio.run(_cost(turns, 0.5 if quick else 1.0))
     yield asyncio.run(_restart(20_000 if quick else 200_000))
-    yield from asyncio.run(_beside_etcd(1.0 if quick else 4.0))
+    yield from asyncio.run(_beside_etcd(turns, 0.5 if quick else 1.5))
 
 
 # ------------------------------------------------------------- with and without a disk
 
 
-async def _cost(seconds: float) -> list[Row]:
-    """The same load on a node with a file and on one without, in turns."""
-    loads = [
-        ("single rows, one after the other", 1, 1),
-        (f"single rows, {WRITERS} at a time", WRITERS, 1),
-        ("batches of 100 rows", 1, 100),
-        ("batches of 10,000 rows", 1, 10_000),
-    ]
+async def _cost(turns: int, seconds: float) -> list[Row]:
+    """The same load on a node with a file and on one without."""
     rows = []
     with TemporaryDirectory() as folder:
         async with launch(KEPT, data=folder) as durable, launch(KEPT) as volatile:
             disk = await durable.connect("kept-0")
             memory = await volatile.connect("kept-0")
-            for name, writers, batch in loads:
-                best = {disk: (0.0, 0.0), memory: (0.0, 0.0)}
-                for _ in range(TURNS):
-                    for node in best:
-                        best[node] = max(best[node], await _written(node, writers, batch, seconds))
-                rate, commits = best[disk]
-                rows.append(
-                    Row(
-                        name,
-                        "rows/s",
-                        rate,
-                        "in memory",
-                        best[memory][0],
-                        rate / best[memory][0],
-                        note=f"{commits:,.0f} commits/s",
-                    )  # fmt: skip
-                )
+            for name, writers, batch in LOADS:
+                seen: dict[Node, list[tuple[float, float]]] = {disk: [], memory: []}
+                for turn in range(turns):
+                    log.info("%s, turn %d of %d", name, turn + 1, turns)
+                    for node in seen:
+                        seen[node].append(await _written(node, writers, batch, seconds))
+                kept, held = (median(rate for rate, _ in seen[node]) for node in (disk, memory))
+                commits = median(commits for _, commits in seen[disk])
+                note = f"{commits:,.0f} commits/s; {_medians(turns)}"
+                rows.append(Row(name, "rows/s", kept, "in memory", held, kept / held, note=note))
     return rows
 
 
@@ -125,8 +124,8 @@ async def _restart(rows: int) -> Row:
 # --------------------------------------------------------------------- beside etcd
 
 
-async def _beside_etcd(seconds: float) -> list[Row]:
-    """Both clusters stand, one of them works: in turns, so that both see the same machine."""
+async def _beside_etcd(turns: int, seconds: float) -> list[Row]:
+    """Both clusters stand, one of them works."""
     if not etcd.there():
         note = "etcd is not installed (apt-get install etcd-server)"
         return [Row("replicated store beside etcd", "", 0.0, note=f"skipped: {note}")]
@@ -141,57 +140,58 @@ async def _beside_etcd(seconds: float) -> list[Row]:
         ):
             await client.insert("word", [(n, *word) for n, word in enumerate(words)])
             calls = _Calls(client)
-            await etcd.played(channel, 16, seconds / 4, words)
-            await calls.play(16, seconds / 4)
-            for _ in range(TURNS):
-                for clients in CLIENTS:
-                    theirs[clients].append(await etcd.played(channel, clients, seconds, words))
-                    ours[clients].append(await calls.play(clients, seconds))
+            for clients in CLIENTS:  # both warm up
+                log.info("%s, warming up", _store(clients))
+                await etcd.played(channel, clients, seconds / 4, words)
+                await calls.warm_up(clients, seconds)
+            for turn, clients in itertools.product(range(turns), CLIENTS):
+                log.info("%s, turn %d of %d", _store(clients), turn + 1, turns)
+                theirs[clients].append(await etcd.played(channel, clients, seconds, words))
+                ours[clients].append(await calls.play(clients, seconds))
     return [
-        row
-        for clients in CLIENTS
-        for row in _compared(clients, _best(ours[clients]), _best(theirs[clients]))
+        row for clients in CLIENTS for row in _compared(clients, ours[clients], theirs[clients])
     ]
-
-
-def _best(turns: list[Played]) -> Played:
-    return max(turns, key=lambda one: one.rate)
-
-
-def _compared(clients: int, mine: Played, peer: Played) -> Iterator[Row]:
-    name = f"replicated store, {clients} client{'s' * (clients > 1)}"
-    ratio = mine.rate / peer.rate
-    wanted = clients > 1
-    yield Row(
-        name, "operations/s", mine.rate, f"etcd {etcd.version()}", peer.rate, ratio,
-        ">= 1x" if wanted else "", ratio >= 1 if wanted else None,
-        "half of them reads, a sync per commit on both",
-    )  # fmt: skip
-    for part, share in (("p50", 0.5), ("p99", 0.99)):
-        low, high = mine.latency(share), peer.latency(share)
-        yield Row(f"{name}, {part}", "ms", low, "etcd", high, low / high)
 
 
 class _Calls:
     """The sessions of a client node."""
 
     def __init__(self, client: Node) -> None:
-        self._client = client
-        self._done = client.watch("done")
+        self._sessions = Sessions(client)
         self._took = client.watch("took", limit=10_000_000)
-        self._last = 0
+        self._each: dict[int, int] = {}
+        """How many calls of each client will take as long as a turn is to take."""
+
+    async def warm_up(self, clients: int, seconds: float) -> None:
+        before = self._sessions.last
+        self._each[clients] = await self._sessions.filling(clients, seconds)
+        await self._took.take((self._sessions.last - before) * min(clients, SAMPLED))
 
     async def play(self, clients: int, seconds: float) -> Played:
-        """About so many seconds: a short run says how many calls that is."""
-        each = 20
-        short = await self._play(clients, each)
-        return await self._play(clients, max(each, round(each * seconds / short.seconds)))
-
-    async def _play(self, clients: int, each: int) -> Played:
-        first, self._last = self._last + 1, self._last + each
-        started = time.perf_counter()
-        await self._client.insert("go", [(one, first, self._last) for one in range(clients)])
-        await self._done.take(clients)
-        seconds = time.perf_counter() - started
+        """About so many seconds, by what the turn before has shown."""
+        each = self._each[clients]
+        elapsed = await self._sessions.play(clients, each)
         took = await self._took.take(each * min(clients, SAMPLED))
-        return Played(clients * each, seconds, [row[0] for row in took])  # type: ignore[misc]
+        self._each[clients] = max(WARM, round(each * seconds / elapsed))
+        return Played(clients * each, elapsed, [row[0] for row in took])  # type: ignore[misc]
+
+
+def _compared(clients: int, ours: list[Played], theirs: list[Played]) -> Iterator[Row]:
+    name, wanted = _store(clients), clients > 1
+    mine, peer = (median(one.rate for one in turns) for turns in (ours, theirs))
+    yield Row(
+        name, "operations/s", mine, f"etcd {etcd.version()}", peer, mine / peer,
+        ">= 1x" if wanted else "", mine >= peer if wanted else None,
+        f"half reads, a sync per commit on both; {_medians(len(ours))}",
+    )  # fmt: skip
+    for part, share in (("p50", 0.5), ("p99", 0.99)):
+        low, high = (median(one.latency(share) for one in turns) for turns in (ours, theirs))
+        yield Row(f"{name}, {part}", "ms", low, "etcd", high, low / high)
+
+
+def _store(clients: int) -> str:
+    return f"replicated store, {clients} client{'s' * (clients > 1)}"
+
+
+def _medians(turns: int) -> str:
+    return f"medians of {turns} turns"

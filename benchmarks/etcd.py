@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MEMBERS = 3
+PUT, RANGE = "/etcdserverpb.KV/Put", "/etcdserverpb.KV/Range"
+STATUS = "/etcdserverpb.Maintenance/Status"
 _DATA, _HEADERS, _RST, _SETTINGS, _PING, _GOAWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
 _END_STREAM, _ACK, _END_HEADERS = 1, 1, 4
 _HEAD = struct.Struct(">BHBBI")  # a length of 24 bits, kind, flags, stream
@@ -154,8 +156,14 @@ class Channel(asyncio.Protocol):
         self.call(path, message, lambda one: None if future.done() else future.set_result(one))
         answer = await future
         if answer is None:
-            raise ConnectionError(f"{path} was refused")
+            raise ConnectionError(f"{path} was refused, or etcd is gone")
         return answer
+
+    def connection_lost(self, fault: Exception | None) -> None:
+        """Whoever still waits is told that no answer comes."""
+        calls, self._calls = self._calls, {}
+        for answered in calls.values():
+            answered(None)
 
     def data_received(self, data: bytes) -> None:
         data = self._rest + data
@@ -189,14 +197,17 @@ class Channel(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def leader(folder: Path) -> AsyncIterator[Channel]:
-    """Three members with their data in a folder; a channel to the one that leads."""
-    ports = _free_ports(2 * MEMBERS)
-    peers = ",".join(f"m{n}=http://127.0.0.1:{ports[n]}" for n in range(MEMBERS))
+async def leader(folder: Path, members: int = MEMBERS) -> AsyncIterator[Channel]:
+    """Members with their data in a folder; a channel to the one that leads.
+
+    Each is a session of its own, as our nodes are: Linux shares a busy machine out by sessions.
+    """
+    ports = _free_ports(2 * members)
+    peers = ",".join(f"m{n}=http://127.0.0.1:{ports[n]}" for n in range(members))
     processes = []
     try:
-        for n in range(MEMBERS):
-            clients = f"http://127.0.0.1:{ports[MEMBERS + n]}"
+        for n in range(members):
+            clients = f"http://127.0.0.1:{ports[members + n]}"
             peer = f"http://127.0.0.1:{ports[n]}"
             command = [
                 "etcd", "--name", f"m{n}", "--data-dir", str(folder / f"m{n}"),
@@ -204,10 +215,13 @@ async def leader(folder: Path) -> AsyncIterator[Channel]:
                 "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
                 "--initial-cluster", peers, "--logger", "zap", "--log-level", "fatal",
             ]  # fmt: skip
+            nowhere = subprocess.DEVNULL
             processes.append(
-                subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                subprocess.Popen(command, stdout=nowhere, stderr=nowhere, start_new_session=True)
             )
-        yield await _find(ports[MEMBERS:])
+        channel = await _find(ports[members:])
+        yield channel
+        channel.close()
     finally:
         for process in processes:
             process.kill()
@@ -237,7 +251,7 @@ async def _find(ports: list[int], patience: float = 30.0) -> Channel:
                     port,
                 )
                 async with asyncio.timeout(2):
-                    status = numbers(await channel.ask("/etcdserverpb.Maintenance/Status", b""))
+                    status = numbers(await channel.ask(STATUS, b""))
             except (OSError, TimeoutError):
                 continue
             me = numbers(bytes(status[1]))[2]
@@ -287,8 +301,10 @@ async def played(
         def answered(message: bytes | None) -> None:
             nonlocal going
             now = clock()
+            if over.done():  # another call failed, or nobody waits any more
+                return
             if message is None:
-                over.set_exception(ConnectionError("etcd refused a call"))
+                over.set_exception(ConnectionError("etcd refused a call, or is gone"))
                 return
             result.operations += 1
             result.latencies.append(now - begun)
@@ -301,9 +317,9 @@ async def played(
                 over.set_result(None)
 
         if number % 2:
-            channel.call("/etcdserverpb.KV/Range", read, answered)
+            channel.call(RANGE, read, answered)
         else:
-            channel.call("/etcdserverpb.KV/Put", write, answered)
+            channel.call(PUT, write, answered)
 
     for client in range(clients):
         start(client, client)

@@ -148,7 +148,7 @@ async def _memory(strings: int) -> Row:
             arrived = 0
             while arrived < STRINGS_FRAME:
                 ((words,),) = await read.take(1)
-                arrived += words
+                arrived += words  # type: ignore[operator]
             if start + STRINGS_FRAME == STRINGS_FIRST:
                 first = resident().rss
         last = resident().rss
