@@ -12,6 +12,7 @@ from bloomish.analysis.graph import System
 from bloomish.analysis.inference import Inference, infer
 from bloomish.analysis.result import Report
 from bloomish.analysis.verdict import conclude
+from bloomish.cluster import CompiledCluster
 from bloomish.externals import Externals
 from bloomish.laws import broken_laws
 from bloomish.program import compile as compile_program
@@ -52,7 +53,8 @@ def analyse(
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The data to analyse, the programs in it with their Python, what a reader had to say.
+    """The data to analyse, its programs (of a deployment: role by role) with their Python, what
+    a reader had to say.
 
     Without its Python (None) a program's lattices are taken at their word.
     """
@@ -71,17 +73,20 @@ def loaded(target: Checkable) -> Loaded:
     if isinstance(target, (str, Path)):
         target = load(str(target))
     if isinstance(target, Target):
-        programs = tuple((one.program, one.externals) for one in target.programs)
         if target.cluster is not None:
-            return Loaded(target.cluster.deployment, programs, target.warnings)
+            return _roles(target.cluster, target.warnings)
+        programs = tuple((one.program, one.externals) for one in target.programs)
         return Loaded(target.programs[0].program, programs, target.warnings)
     if isinstance(target, type):
         compiled = compile_program(target)
         return Loaded(compiled.program, ((compiled.program, compiled.externals),))
-    cluster = target.compile()
+    return _roles(target.compile())
+
+
+def _roles(cluster: CompiledCluster, warnings: tuple[str, ...] = ()) -> Loaded:
     roles = cluster.deployment.roles
     pairs = tuple((role.program, cluster.externals[role.name]) for role in roles)
-    return Loaded(cluster.deployment, pairs)
+    return Loaded(cluster.deployment, pairs, warnings)
 
 
 def _replica_counts(

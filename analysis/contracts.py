@@ -60,7 +60,7 @@ class Contracts:
             return None
         named = [unit.rule.head, *(p.collection for p in unit.body if isinstance(p, ir.Atom))]
         for scope in self.scopes.get(unit.role, ()):
-            if all(_within(name, scope) for name in named):
+            if all(within(name, scope) for name in named):
                 return scope
         return None
 
@@ -69,7 +69,7 @@ class Contracts:
         return (
             bool(self.scopes)
             and self.scope(unit) is None
-            and any(_within(unit.rule.head, scope) for scope in self.scopes.get(unit.role, ()))
+            and any(within(unit.rule.head, scope) for scope in self.scopes.get(unit.role, ()))
         )
 
     @cached_property
@@ -113,5 +113,6 @@ class Contracts:
         return EVENT if self.system.nodes[unit.head].kind == "channel" else GROW
 
 
-def _within(name: str, scope: str) -> bool:
+def within(name: str, scope: str) -> bool:
+    """Whether a collection is one of the module under `scope`; all are under ""."""
     return not scope or name.startswith(f"{scope}.")

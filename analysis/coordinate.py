@@ -16,8 +16,8 @@ more can be done.  Source: ANALYSIS 4.6; Hellerstein and Alvaro, "Keeping CALM"
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bloomish import ir
@@ -80,36 +80,75 @@ def coordinate(
     forced = FORCED[mechanism] if mechanism else None
     deployed = deployed_of(target, nodes)
     inference, before = _analyse(deployed)
-    report = before
-    insertions: list[Insertion] = []
-    proposals: list[Proposal] = []
-    refusals: dict[tuple[str, str], Refusal] = {}
+    start = _State(deployed, inference, before)
+    passes = partial(_pass, log=log, shards=shards)
+    made = _inserted(start, passes, forced, frozenset())
+    open_roles = {point.role for point in made.report.unguarded}
+    if forced is None and any(
+        one.mechanism == "seal" and one.role in open_roles for one in made.insertions
+    ):
+        # What a log delivers row by row needs no seal, and no log can be put before a seal.
+        unsealed = _inserted(start, passes, None, open_roles)
+        if len(unsealed.report.unguarded) < len(made.report.unguarded):
+            made = unsealed
+    plan = Plan(before.name, tuple(made.insertions), made.refused(), tuple(made.proposals))
+    return Coordinated(plan, made.deployed, before, made.report)
+
+
+@dataclass(slots=True)
+class _State:
+    """How far the insertion has come; refusals by (role, rule)."""
+
+    deployed: CompiledCluster
+    inference: Inference
+    report: Report
+    insertions: list[Insertion] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
+    refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
+
+    def refused(self) -> tuple[Refusal, ...]:
+        """Why each rule that is still flagged is; what else was put in has helped others."""
+        still = dict.fromkeys((point.role, point.rule) for point in self.report.unguarded)
+        first = {(p.role, p.rule): p for p in reversed(self.report.unguarded)}
+        return tuple(self.refusals.get(at) or _without_effect(first[at]) for at in still)
+
+
+def _without_effect(point: Point) -> Refusal:
+    return Refusal(
+        point.id, point.rule, point.span, f"what was put in does not settle it: {point.why}"
+    )
+
+
+def _inserted(
+    start: _State,
+    passes: Callable[[Mechanism], Pass],
+    forced: Mechanism | None,
+    unsealed: Set[str],
+) -> _State:
+    """Pass after pass; no seals at the roles `unsealed`."""
+    state = _State(start.deployed, start.inference, start.report)
     given_up: set[tuple[str, str]] = set()
-    while points := [p for p in report.unguarded if (p.role, p.rule) not in given_up]:
-        settled = choose(inference, report, points, forced)
-        proposals += settled.proposals if not insertions and not refusals else []
-        for refusal in settled.refusals:
-            role = next(p.role for p in points if p.id == refusal.point)
-            refusals[role, refusal.rule] = refusal
-            given_up.add((role, refusal.rule))
+    while points := [p for p in state.report.unguarded if (p.role, p.rule) not in given_up]:
+        settled = choose(state.inference, state.report, points, forced, unsealed)
+        if not state.insertions and not state.refusals:
+            state.proposals += settled.proposals
         first = next((m for m in MECHANISMS if settled.points.get(_family(m))), None)
+        mine = settled.points[_family(first)] if first else []
+        made = Inserted(state.deployed)
+        if first is not None:
+            made = passes(_family(first))(state.deployed, state.inference, state.report, mine)
+        for refusal in (*settled.refusals, *made.refusals):
+            role = next(p.role for p in points if p.id == refusal.point)
+            state.refusals[role, refusal.rule] = refusal
+            given_up.add((role, refusal.rule))
         if first is None:
             break
-        mine = settled.points[_family(first)]
-        made = _pass(_family(first), log, shards)(deployed, inference, report, mine)
-        for refusal in made.refusals:
-            role = next(p.role for p in mine if p.id == refusal.point)
-            refusals[role, refusal.rule] = refusal
-            given_up.add((role, refusal.rule))
-        insertions += made.insertions
+        state.insertions += made.insertions
         if not made.insertions:
             given_up |= {(p.role, p.rule) for p in mine}
-        deployed = without_idle(deployed, made.deployed)
-        inference, report = _analyse(deployed)
-    still = {(point.role, point.rule) for point in report.unguarded}  # what else was put in helped
-    refused = tuple(refusal for at, refusal in refusals.items() if at in still)
-    plan = Plan(before.name, tuple(insertions), refused, tuple(proposals))
-    return Coordinated(plan, deployed, before, report)
+        state.deployed = without_idle(state.deployed, made.deployed)
+        state.inference, state.report = _analyse(state.deployed)
+    return state
 
 
 def _family(mechanism: Mechanism) -> Mechanism:
@@ -144,10 +183,10 @@ def deployed_of(target: Checkable, nodes: int = 1) -> CompiledCluster:
             f"{given.data.name}: a .ded program says itself where every row is and when it moves; "
             "coordination is inserted into programs whose nodes run by themselves"
         )
-    python = {program.name: externals or Externals() for program, externals in given.programs}
+    python = [externals or Externals() for _, externals in given.programs]
     if isinstance(given.data, ir.Deployment):
-        data = given.data
-        return CompiledCluster(data, {role.name: python[role.program.name] for role in data.roles})
+        names = (role.name for role in given.data.roles)
+        return CompiledCluster(given.data, dict(zip(names, python, strict=True)))
     program = given.data
     name = program.name.lower()
     program = replace(
@@ -157,4 +196,4 @@ def deployed_of(target: Checkable, nodes: int = 1) -> CompiledCluster:
         ),
     )
     deployment = ir.Deployment(name, (ir.Role(name, program, nodes),))
-    return CompiledCluster(deployment, {name: python[given.data.name]})
+    return CompiledCluster(deployment, {name: python[0]})

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from bloomish.analysis.coordination.commit import is_transaction
@@ -43,11 +43,19 @@ class Choice:
 
 
 def choose(
-    inference: Inference, report: Report, points: Sequence[Point], forced: Mechanism | None = None
+    inference: Inference,
+    report: Report,
+    points: Sequence[Point],
+    forced: Mechanism | None,
+    unsealed: Set[str],
 ) -> Choice:
-    """A mechanism for each point."""
+    """A mechanism for each point: `forced`, or the cheapest that answers its question, where no
+    seal comes into question for the roles `unsealed`."""
     choice = Choice()
-    chosen = {point.id: _mechanism(inference, report, point, forced) for point in points}
+    chosen = {
+        point.id: _mechanism(inference, report, point, forced, point.role not in unsealed)
+        for point in points
+    }
     ordered = {point.role for point in points if chosen[point.id] == "consensus"}
     for point in points:
         choice.proposals += (
@@ -66,7 +74,11 @@ def choose(
 
 
 def _mechanism(
-    inference: Inference, report: Report, point: Point, forced: Mechanism | None
+    inference: Inference,
+    report: Report,
+    point: Point,
+    forced: Mechanism | None,
+    may_seal: bool,
 ) -> Mechanism | Refusal:
     if point.kind == PointKind.UNGUARDED_JOIN.value:
         return "persist"
@@ -79,7 +91,7 @@ def _mechanism(
         return "persist"
     if is_transaction(inference, report, point):
         return "atomic commit"
-    if point.kind in QUESTIONS or _is_batch(point):
+    if may_seal and (point.kind in QUESTIONS or _is_batch(point)):
         why = sealable(inference, report, point)
         if not why:
             return "seal"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import networkx as nx
 
 from bloomish import ir
+from bloomish.analysis.contracts import within
 from bloomish.analysis.graph import System, Unit
 from bloomish.analysis.inference import Inference
 from bloomish.analysis.modes import NONDET, PART
@@ -116,8 +117,21 @@ def _price(inference: Inference, role: str, node: str, rates: Rates) -> float:
         return float("inf")
     if not any(unit.role == role for unit in system.readers[node]):
         return float("inf")
+    if is_private(system, role, node):
+        return float("inf")
     unsettled = inference.modes[node] in (NONDET, PART)
     return rates.of(node) * (UNSETTLED if unsettled else 1.0)
+
+
+def is_private(system: System, role: str, node: str) -> bool:
+    """Whether a collection belongs to a protocol, which has an order of its own."""
+    program = system.program(role)
+    return any(
+        within(collection.name, guard.scope)
+        for guard in program.guards
+        for collection in program.collections
+        if system.id(role, collection.name) == node
+    )
 
 
 def _open(graph: nx.DiGraph) -> nx.DiGraph:

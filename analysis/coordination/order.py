@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bloomish import ir
-from bloomish.analysis.coordination.cut import placement, still_open
+from bloomish.analysis.coordination.cut import is_private, placement, still_open
 from bloomish.analysis.coordination.data import (
     Inserted,
     Insertion,
@@ -189,6 +189,8 @@ def _refused(point: Point, inference: Inference, goals: Sequence[Unit], uncut: s
             f"it goes by the time at which {node.collection.name} fires at each node: send what "
             "the clock suggests through a channel, so that it can be ordered"
         )
+    elif uncut and is_private(inference.system, point.role, uncut):
+        why = f"what decides is {uncut}, and that belongs to a protocol with an order of its own"
     elif uncut:
         why = f"nothing can be ordered between {uncut} and {point.rule}"
     elif any(use.node in logs for goal in goals for use in goal.uses):
