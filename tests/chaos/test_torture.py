@@ -72,7 +72,7 @@ def test_registers_and_locks_are_linearizable_under_faults(
 def test_in_a_minority_nobody_is_answered_and_in_a_majority_all_are(tmp_path: Path) -> None:
     """Consistency rather than availability where the network is cut (Gilbert, Lynch 2002)."""
     what = settings(MULTIPAXOS, STORE_OPERATIONS, tmp_path, replica=5, client=2)
-    cut = "partition replica-0,replica-1,client-0|replica-2,replica-3,replica-4,client-1 1-4"
+    cut = "partition replica-0,replica-1,client-0|replica-2,replica-3,replica-4,client-1 1-5.5"
     outcome = run(replace(what, schedule=from_text(cut, what.declared.nodes)))
     assert outcome.status == 0, told(outcome)
     answered = {"client-0": 0, "client-1": 0}
@@ -89,12 +89,15 @@ def test_in_a_minority_nobody_is_answered_and_in_a_majority_all_are(tmp_path: Pa
 def test_reads_that_followers_answer_are_found(tmp_path: Path) -> None:
     target = str(CLUSTERS / "local_reads.py")
     what = settings(target, STORE_OPERATIONS, tmp_path, client=2)
-    outcome = run(replace(what, seconds=3.0, schedule=()))
-    assert outcome.judgements["register"].verdict == "no"
-    assert outcome.judgements["lock"].verdict == "yes"  # which nobody only reads
-    history = read_history(outcome.histories["register"])
-    assert history.header.model == "register"
-    assert history.header.about["seed"] == 1
+    for seed in range(1, 4):
+        outcome = run(replace(what, seconds=3.0, schedule=()), seed)
+        assert outcome.judgements["lock"].verdict == "yes"  # which nobody only reads
+        history = read_history(outcome.histories["register"])
+        assert history.header.model == "register"
+        assert history.header.about["seed"] == seed
+        if outcome.judgements["register"].verdict == "no":
+            return
+    pytest.fail("every follower's answer was up to date")
 
 
 def test_writes_in_one_order_and_reads_at_home_are_sequential_and_no_more(tmp_path: Path) -> None:

@@ -182,10 +182,15 @@ def test_no_orphan_outlives_a_supervisor_that_is_killed() -> None:
 async def test_a_node_with_nothing_to_do_uses_no_cpu() -> None:
     async with launch(f"{TIMERS}:idle") as cluster:
         processes = [psutil.Process(one.process.pid) for one in cluster.members.values()]  # type: ignore[union-attr]
-        before = [sum(one.cpu_times()[:2]) for one in processes]
-        await asyncio.sleep(1.0)
-        after = [sum(one.cpu_times()[:2]) for one in processes]
-        assert [b - a for a, b in zip(before, after, strict=True)] <= [0.02] * len(processes)
+        used = [1.0]
+        for _ in range(5):  # who polls does so every second; what a start leaves to do ends
+            before = [sum(one.cpu_times()[:2]) for one in processes]
+            await asyncio.sleep(1.0)
+            after = [sum(one.cpu_times()[:2]) for one in processes]
+            used = [b - a for a, b in zip(before, after, strict=True)]
+            if max(used) <= 0.021:
+                break
+        assert max(used) <= 0.021, used
 
 
 @going
@@ -198,7 +203,8 @@ async def test_standing_sends_to_each_other_do_not_ping_pong() -> None:
         await asyncio.sleep(1.6)
         for name in cluster.running:
             assert await counter(cluster, name, "ticks") < 20
-            assert 2 * 2 <= await counter(cluster, name, "rows_resent") <= 2 * 8
+            assert await counter(cluster, name, "rows_resent") <= 2 * 8
+            await counted(cluster, name, "rows_resent", 2 * 2)
 
 
 @going
@@ -225,10 +231,10 @@ async def test_a_suspended_process_fires_no_burst() -> None:
             await beats.take(3)
             cluster.kill("clock-0", signal.SIGSTOP)
             await asyncio.sleep(0.5)
-            cluster.kill("clock-0", signal.SIGCONT)
             beats.ready()
             clock = asyncio.get_running_loop()
-            started = clock.time()
+            started = clock.time()  # before it goes on: we may be the ones who are late
+            cluster.kill("clock-0", signal.SIGCONT)
             await beats.take(5)
             # Five beats of 0.05 s take their time; a burst of the ten missed would not.
             assert clock.time() - started > 0.1

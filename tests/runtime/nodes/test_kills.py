@@ -53,7 +53,12 @@ def test_a_killed_node_keeps_its_word(way: Way, tmp_path: Path) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_node_that_answers_before_it_commits_is_caught(way: Way, tmp_path: Path) -> None:
     kills = 12 if way is acceptors else 4  # what was forgotten has to be asked for again
-    assert way(tmp_path, kills, Hasty()) != []
+    for attempt in range(3):  # what is under way at the moment of a kill is up to the processes
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        if way(folder, kills, Hasty()):
+            return
+    pytest.fail("nothing that was told was forgotten")
 
 
 @pytest.mark.campaign

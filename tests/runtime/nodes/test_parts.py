@@ -311,7 +311,8 @@ async def test_an_answer_that_changes_nothing_does_not_start_the_waits_anew() ->
     for _ in range(60):
         await asyncio.sleep(0.01)
         rings.timer.sent_something()
-    assert len(rings.at) <= 7
+    # However long the loop took: three sends until the longest wait is reached, one in each.
+    assert len(rings.at) <= 4 + (asyncio.get_running_loop().time() - rings.started) / 0.16
     before = len(rings.at)
     rings.standing = 2
     rings.timer.sent_something()

@@ -160,7 +160,7 @@ def test_wrong_options_exit_with_2_and_say_what_would_be_right(
 
 def test_for_some_seconds_and_a_violated_invariant() -> None:
     note = '["receiver-0", -5, "below zero"]'
-    done = bloomish("run", WEATHER, "--feed", "sender-0:say=-", "--for", "1.5", stdin=note)
+    done = bloomish("run", WEATHER, "--feed", "sender-0:say=-", "--for", "3", stdin=note)
     assert "receiver-0  violated: negative(-5)" in printed(done)
     assert done.returncode == 1
     assert "invariant violated at tick" in done.stderr
@@ -168,7 +168,7 @@ def test_for_some_seconds_and_a_violated_invariant() -> None:
 
 def test_what_two_options_watch_is_printed_and_counted_once() -> None:
     watches = ["--watch", "negative", "--watch", "receiver-0:negative"]
-    arguments = ["--feed", "sender-0:say=-", "--for", "1.5", "--format", "json", *watches]
+    arguments = ["--feed", "sender-0:say=-", "--for", "3", "--format", "json", *watches]
     done = bloomish("run", WEATHER, *arguments, stdin='["receiver-0", -5, "below zero"]')
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["kind"] for one in told] == ["violation", "summary"]
@@ -242,7 +242,7 @@ def test_a_node_that_dies_is_reported_and_counts(tmp_path: Path) -> None:
 def test_a_death_that_a_restart_mends_is_told_and_the_watch_goes_on() -> None:
     program = f"{HERE / 'failing.py'}:Hopeless"
     done = bloomish(
-        "run", program, "--feed", "arm=-", "--for", "3", "--restart", "on-failure", stdin="[0]\n"
+        "run", program, "--feed", "arm=-", "--for", "6", "--restart", "on-failure", stdin="[0]\n"
     )
     assert "hopeless-0 is gone (the tick fails without any arrival" in done.stderr
     assert "restarting it" in done.stderr

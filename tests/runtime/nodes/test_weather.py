@@ -159,7 +159,7 @@ async def test_a_peer_that_dies_while_much_is_under_way(capfd: pytest.CaptureFix
 @going
 async def test_a_half_open_connection(capfd: pytest.CaptureFixture[str]) -> None:
     """A suspended process holds its connections and answers nothing."""
-    async with launch(WEATHER, limits={"keepalive": 0.2, "handshake": 1.0}) as cluster:
+    async with launch(WEATHER, limits={"keepalive": 0.2, "handshake": 3.0}) as cluster:
         await another_peers_rows_arrive(cluster)
         cluster.kill("receiver-0", signal.SIGSTOP)
         try:
