@@ -54,7 +54,7 @@ def run(quick: bool) -> Iterable[Row]:
     turns = 3 if quick else 5
     yield from asyncio.run(_cost(turns, 0.5 if quick else 1.0))
     yield asyncio.run(_restart(20_000 if quick else 200_000))
-    yield from asyncio.run(_beside_etcd(turns, 0.5 if quick else 1.5))
+    yield from asyncio.run(_beside_etcd(turns, 0.5 if quick else 1.25))
 
 
 # ------------------------------------------------------------- with and without a disk
