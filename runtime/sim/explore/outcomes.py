@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bloomish.order import order_key
+from bloomish.runtime.sim.explore.sites import SET_ASIDE
 from bloomish.runtime.sim.explore.space import Space
 
 Content = tuple[tuple[str, str, tuple[Any, ...]], ...]  # (node, collection, rows)
@@ -114,7 +115,7 @@ def _components(edges: Sequence[Sequence[int]]) -> list[int]:
 def by_decided_log(space: Space, found: Sequence[Outcome]) -> Mapping[Any, list[Outcome]]:
     """Outcomes by what is decided at run time: the collections that a guard declares
     `ordered`, or that lie in the scope of a protocol.  One outcome for each is what
-    coordination promises."""
+    coordination promises; a seal decides nothing, so there is one in all."""
     decided: dict[Any, list[Outcome]] = {}
     distinct: dict[Any, set[Any]] = {}
     for outcome in found:
@@ -128,11 +129,11 @@ def by_decided_log(space: Space, found: Sequence[Outcome]) -> Mapping[Any, list[
     return decided
 
 
-def _is_decided(space: Space, node: str, collection: str) -> bool:
+def _is_decided(space: Space, node: str, name: str) -> bool:
+    collection = name.removeprefix(SET_ASIDE)  # what a protocol refuses is its business too
     program = space.stage.member(node).program
     return any(
-        collection in guard.ordered
-        or (guard.scope and collection.startswith(f"{guard.scope}."))
-        or not guard.scope
+        collection in guard.ordered or not guard.scope or collection.startswith(f"{guard.scope}.")
         for guard in program.guards
+        if not guard.sealed
     )

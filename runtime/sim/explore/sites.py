@@ -20,6 +20,8 @@ from bloomish.runtime.sim.actor import EPOCH
 from bloomish.runtime.sim.stage import Member, Stage
 
 DRAIN = 64  # ticks that one action may need to settle
+SET_ASIDE = "set aside "
+"""Stands before a collection's name where its rows are those that a node has set aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ class Site:
             except Stuck as stuck:
                 violated.append(Violated(self.node, "", None, str(stuck)))
                 return Step(self._dead(before, frozenset(shown)), tuple(sent), tuple(violated))
-            shown.update((f"set aside {one.collection}", order_key(one.row)) for one in aside)
+            shown.update((SET_ASIDE + one.collection, order_key(one.row)) for one in aside)
             arrivals = []
             number = tick.number
             disk = self._committed(disk, tick)

@@ -19,7 +19,14 @@ from typing import Literal, NamedTuple
 
 from bloomish.runtime.ends import endings
 from bloomish.runtime.sim.explore.reach import Place, Reach, alone
-from bloomish.runtime.sim.explore.sites import Mailbag, Site, Violated, periodics, sites
+from bloomish.runtime.sim.explore.sites import (
+    SET_ASIDE,
+    Mailbag,
+    Site,
+    Violated,
+    periodics,
+    sites,
+)
 from bloomish.runtime.sim.stage import Stage
 from bloomish.runtime.sim.workload import Insert
 
@@ -304,7 +311,7 @@ class Explorer:
                 continue
             move = Move(site.index, due)
             after = site.locals[self.space.successor(state, move)[0].locals[site.index]]
-            if any(name.startswith("set aside ") for name, _ in after.shown - local.shown):
+            if any(name.startswith(SET_ASIDE) for name, _ in after.shown - local.shown):
                 continue
             before = len(self.space.states)
             self._take(number, state, [move])

@@ -9,6 +9,10 @@ import pytest
 
 from bloomish import Cluster, Program
 from bloomish.analysis.coordinate import coordinate
+from bloomish.runtime.sim.explore.outcomes import by_decided_log, outcomes
+from bloomish.runtime.sim.explore.space import Limits, explore
+from bloomish.runtime.sim.stage import stage_of_target
+from bloomish.runtime.sim.workload import systematic
 from bloomish.targets import Target
 from tests.programs.micro import asking, growing, racing, sealed, shapes, unsettled
 
@@ -56,3 +60,27 @@ def test_no_log_is_put_before_what_belongs_to_a_seal() -> None:
     (refusal,) = again.plan.refusals
     assert not again.plan.insertions
     assert "and that belongs to a protocol with an order of its own" in refusal.why
+
+
+EXPLORED = [
+    (name, nodes)
+    for name, target in TARGETS.items()
+    for nodes in ((1,) if isinstance(target, Cluster) else (1, 2))
+    if name not in GIVEN_UP and name != "vouched"  # made-up rows are not as it vouches
+]
+
+
+@pytest.mark.parametrize(("name", "nodes"), EXPLORED)
+def test_schedules_that_decide_alike_end_alike(name: str, nodes: int) -> None:
+    """With two rows for every input, in as many schedules as fit."""
+    made = coordinate(TARGETS[name], nodes=nodes, log="contract")  # type: ignore[arg-type]
+    if not made.plan.insertions:
+        assert made.before.status == 0
+        return
+    stage = stage_of_target(Target(name, (), made.deployed), ())
+    space = explore(stage, systematic(stage, 2), Limits(states=3_000, duplicates=0))
+    assert not space.violations
+    groups = by_decided_log(space, outcomes(space))
+    assert all(len(group) == 1 for group in groups.values())
+    if all(one.mechanism in ("seal", "persist") for one in made.plan.insertions):
+        assert len(groups) <= 1
