@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bloomish.runtime import tls
-from bloomish.runtime.connections import Shared
+from bloomish.runtime.connections import Shared, failed
 from bloomish.runtime.framing import PROTOCOL, Framed, Kind, Malformed, pack, unpack
 
 ROWS_MARK = b"\x93\x01"
@@ -228,7 +228,7 @@ class Inbound(Framed):
     def send(self, body: bytes) -> None:
         """Write one frame.  When the connection has failed, nothing: what a peer is not told, it
         asks when it dials again, and a host knows that it lost us."""
-        if self.transport.is_closing():
+        if failed(self.transport):
             return
         super().send(body)
         if self.is_host and self.open:

@@ -22,7 +22,7 @@ import ssl
 from collections import deque
 
 from bloomish.runtime import tls
-from bloomish.runtime.connections import Shared
+from bloomish.runtime.connections import Shared, failed
 from bloomish.runtime.directory import UnknownNode
 from bloomish.runtime.framing import (
     LENGTH,
@@ -52,7 +52,7 @@ class Outgoing(Framed):
     def takes(self) -> bool:
         """Frames may be written.  A connection that has failed takes nothing any more, though we
         hear of its end only in a later turn of the loop: until then they stay in the queue."""
-        return self.writable and self.open and not self.transport.is_closing()
+        return self.writable and self.open and not failed(self.transport)
 
     def give_up(self) -> None:
         """Nobody waits for the welcome any more, whatever may still come of it."""

@@ -7,6 +7,7 @@ import gc
 import random
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,14 +20,18 @@ from bloomish.runtime.framing import Framed, Kind, pack
 from bloomish.runtime.host import NodeGone, connect
 from bloomish.runtime.link import Outgoing
 from bloomish.runtime.node import Node, Settings
+from bloomish.runtime.tls import Credentials
 from bloomish.values import Values
+from tests.runtime.nodes.certificates import write_certificates
 from tests.runtime.nodes.support import going, until
 from tests.runtime.nodes.weather import Receiver, Sender
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
 
 
-def node(program: type, address: str, directory: Directory, limits: Limits) -> Node:
+def node(
+    program: type, address: str, directory: Directory, limits: Limits, tls: Path | None = None
+) -> Node:
     """A node in this process."""
     compiled = compile(program)
     return Node(
@@ -35,6 +40,7 @@ def node(program: type, address: str, directory: Directory, limits: Limits) -> N
         directory,
         values=Values(compiled.program.lattices, compiled.externals.lattices),
         settings=Settings(limits=limits),
+        credentials=Credentials.of(tls, address) if tls is not None else None,
     )
 
 
@@ -119,11 +125,21 @@ BURST = 20
 """Writes in one turn of the loop: asyncio grumbles at the sixth of those that cannot leave."""
 
 
-async def pair(**limits: Any) -> tuple[Node, Node]:
+@pytest.fixture(params=["plain", "tls"])
+def tls(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
+    """A folder of certificates, or none."""
+    if request.param == "plain":
+        return None
+    write_certificates(tmp_path, "sender-0", "receiver-0", "host")
+    return tmp_path
+
+
+async def pair(tls: Path | None, backoff: float = 0.05) -> tuple[Node, Node]:
     """A sender and a receiver that know each other."""
     directory = Directory("c")
-    sender = node(Sender, "sender-0", directory, Limits(**limits))
-    receiver = node(Receiver, "receiver-0", directory, Limits(**limits))
+    limits = Limits(backoff_first=backoff)
+    sender = node(Sender, "sender-0", directory, limits, tls)
+    receiver = node(Receiver, "receiver-0", directory, limits, tls)
     for each in (sender, receiver):
         directory.nodes[each.address] = await each.open()
         each.begin()
@@ -148,9 +164,9 @@ def rows_of(receiver: Node, wanted: int) -> Callable[[], Any]:
 
 @going
 async def test_what_is_sent_in_the_turn_in_which_a_connection_fails_waits_for_the_next_one(
-    caplog: pytest.LogCaptureFixture,
+    tls: Path | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sender, receiver = await pair(backoff_first=0.01)
+    sender, receiver = await pair(tls, backoff=0.01)
     link = sender.transport.link("receiver-0")
     link.send(note(0))
     await until(rows_of(receiver, 1))
@@ -178,15 +194,15 @@ async def test_what_is_sent_in_the_turn_in_which_a_connection_fails_waits_for_th
 
 @going
 async def test_what_is_said_to_a_peer_or_a_host_that_is_gone_is_not_written(
-    caplog: pytest.LogCaptureFixture,
+    tls: Path | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sender, receiver = await pair(backoff_first=0.01)
+    sender, receiver = await pair(tls, backoff=0.01)
     link = sender.transport.link("receiver-0")
     link.send(note(0))
     await until(rows_of(receiver, 1))
     (peer,) = receiver.transport.door.connections
     place = receiver.transport.shared.directory.find("receiver-0")
-    host = await connect(f"{place[0]}:{place[1]}")
+    host = await connect(f"{place[0]}:{place[1]}", tls=tls)
     (inbound,) = (one for one in receiver.transport.door.connections if one.is_host)
     for connection in (peer, inbound):
         cut_off(connection)
@@ -206,11 +222,11 @@ async def test_what_is_said_to_a_peer_or_a_host_that_is_gone_is_not_written(
 
 @going
 async def test_inserts_of_the_turn_in_which_the_node_goes_all_hear_of_it(
-    caplog: pytest.LogCaptureFixture,
+    tls: Path | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sender, receiver = await pair()
+    sender, receiver = await pair(tls)
     place = receiver.transport.shared.directory.find("receiver-0")
-    host = await connect(f"{place[0]}:{place[1]}")
+    host = await connect(f"{place[0]}:{place[1]}", tls=tls)
     cut_off(host._wire)
     inserts = [host.insert("forget", [(n,)]) for n in range(BURST)]
     answers = await asyncio.gather(*inserts, return_exceptions=True)
@@ -224,13 +240,13 @@ async def test_inserts_of_the_turn_in_which_the_node_goes_all_hear_of_it(
 @pytest.mark.parametrize("when", ["at once", "in the next turn", "refused"])
 @going
 async def test_a_link_that_is_closed_while_it_dials_leaves_no_failure_behind(
-    when: str, monkeypatch: pytest.MonkeyPatch
+    when: str, tls: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection has been made, and whoever waits for the welcome does so no more."""
     loop = asyncio.get_running_loop()
     told: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: told.append(context))
-    sender, receiver = await pair()
+    sender, receiver = await pair(tls)
     link = sender.transport.link("receiver-0")
     closing: list[asyncio.Task[None]] = []
     connections: list[Outgoing] = []
