@@ -64,9 +64,21 @@ def still_open(inference: Inference, roles: Iterable[str]) -> list[tuple[str, st
     for role in roles:
         rules = dict.fromkeys(point.rule for point in unguarded if point.role == role)
         goals = [unit for rule in rules for unit in inference.system.stated(role, rule)]
+        goals = with_rivals(inference.system, goals)
         if goals:
             found += ((role, node) for node in placement(inference, role, goals).entries)
     return found
+
+
+def with_rivals(system: System, goals: Iterable[Unit]) -> list[Unit]:
+    """These rules, and all others that write to what one of them writes to or deletes from: a
+    table is a function of an order only if all that is put into it and taken out of it is."""
+    found: dict[int, Unit] = {}
+    for goal in goals:
+        found[goal.id] = goal
+        if system.nodes[goal.head].persisted:
+            found |= {unit.id: unit for unit in system.producers[goal.head]}
+    return list(found.values())
 
 
 def _graph(inference: Inference, role: str, goals: tuple[Unit, ...]) -> nx.DiGraph:

@@ -296,6 +296,27 @@ def test_now_in_a_rule_that_reads_the_log_stays_flagged() -> None:
     assert coordinate(Stamped).after.status == 1
 
 
+def test_a_deletion_that_reads_nothing_is_ordered_with_the_insertions() -> None:
+    class Shared(Program):
+        peers = roster("peer")
+        added = channel(to=Address, key=str)
+        removed = channel(to=Address, key=str)
+        put = input(key=str)
+        drop = input(key=str)
+        members = table(key=str)
+
+        added(node, key) < ~put(key) & peers(node)
+        removed(node, key) < ~drop(key) & peers(node)
+        members(key) < +added(_, key)
+        members(key) < -removed(_, key)
+
+    made = coordinate(Cluster(peer=Shared * 3))
+    (insertion,) = made.plan.insertions
+    assert set(insertion.entries) == {"added", "removed"}
+    assert not made.plan.refusals
+    assert made.after.status == 0
+
+
 @pytest.mark.parametrize("name", ["M9", "M13", "M17", "M24", "M35", "M38"])
 @pytest.mark.parametrize("nodes", [1, 3])
 def test_races_are_settled(name: str, nodes: int) -> None:
