@@ -128,12 +128,15 @@ class _Role:
     # ------------------------------------------------------------- what arrives
 
     def _arriving(self, entry: Entry) -> None:
-        """Rows from outside: a channel's are for all nodes, others for the node they came to."""
+        """Rows from outside: an input's are for the node they came to, others for all nodes.  A
+        timer that fires at one node prompts them all: what replicas do at a timer of their own,
+        each does at another place in the log."""
         collection, known = entry.collection, len(self.rules)
         variables = tuple(ir.Var(column.name) for column in collection.columns)
-        alone = collection.kind != "channel"
-        row: tuple[ir.Expr, ...] = variables if alone else (ir.Wild(), *variables[1:])
-        items = variables if alone else variables[1:]
+        alone = collection.kind == "input"
+        sent = collection.kind == "channel"
+        row: tuple[ir.Expr, ...] = (ir.Wild(), *variables[1:]) if sent else variables
+        items = variables[1:] if sent else variables
         here = ir.TupleExpr((ir.Here(),))
         self._command(
             entry,

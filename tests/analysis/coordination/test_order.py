@@ -20,7 +20,9 @@ from bloomish import (
     channel,
     here,
     input,
+    invariant,
     ir,
+    max_,
     notin,
     now,
     output,
@@ -39,10 +41,10 @@ from bloomish.errors import BloomishError
 from bloomish.ir_json import to_json
 from bloomish.runtime.sim.explore.outcomes import by_decided_log, outcomes
 from bloomish.runtime.sim.explore.space import Limits, explore
-from bloomish.runtime.sim.stage import stage_of
+from bloomish.runtime.sim.stage import stage_of, stage_of_target
 from bloomish.runtime.sim.workload import Insert
 from bloomish.show import printed
-from bloomish.targets import load
+from bloomish.targets import Target, load
 from tests.programs.micro import racing, shapes
 
 PROGRAMS = Path(__file__).parents[3] / "programs"
@@ -315,6 +317,41 @@ def test_a_deletion_that_reads_nothing_is_ordered_with_the_insertions() -> None:
     assert set(insertion.entries) == {"added", "removed"}
     assert not made.plan.refusals
     assert made.after.status == 0
+
+
+def test_a_timer_that_fires_at_one_replica_prompts_them_all() -> None:
+    """Each at a timer of its own would close after other entries than the others."""
+
+    class Door(Program):
+        enter = channel(to=Address, key=str)
+        first = channel(to=Address, key=str)
+
+    class Desk(Door):
+        visitors = roster("visitor")
+        timer = periodic(1.0)
+        entered = table(key=str)
+        chosen = table(place=Key(int), key=str)
+
+        entered(key) <= Door.enter(_, key)
+        chosen(0, max_(key)) < +(timer(_) & entered(key) & notin(chosen(0, _)))
+        Door.first(node, key) < ~chosen(0, key) & visitors(node)
+
+    class Visitor(Door):
+        desks = roster("desk")
+        come = input(key=str)
+        heard = table(key=str)
+        two = invariant(one=str, other=str)
+
+        Door.enter(node, key) < ~come(key) & desks(node)
+        heard(key) <= Door.first(_, key)
+        two(key, value) <= heard(key) & heard(value) & (key < value)
+
+    made = coordinate(Cluster(desk=Desk * 2, visitor=Visitor), log="contract")
+    assert made.plan.insertions[0].entries == ("Door.enter", "desk.timer")
+    stage = stage_of_target(Target("desks", (), made.deployed), ())
+    inserts = [Insert(0, "visitor-0", "come", (name,)) for name in "ab"]
+    space = explore(stage, inserts, Limits(states=3_000, duplicates=0))
+    assert not space.violations
 
 
 @pytest.mark.parametrize("name", ["M9", "M13", "M17", "M24", "M35", "M38"])
