@@ -255,6 +255,23 @@ class System:
                     queue.append(unit.head)
         return frozenset(found)
 
+    def shrinking(self, unit: Unit) -> str:
+        """A table that a rule joins, itself or by views, and that rules take rows from; or ""."""
+        queue = [use.node for use in unit.positives]
+        seen = set(queue)
+        while queue:
+            node = queue.pop(0)
+            producers = self.producers[node]
+            if self.nodes[node].persisted:
+                if any(other.op in ("<-", "<+-") for other in producers):
+                    return node
+                continue
+            for use in (use for other in producers if other.op == "<=" for use in other.positives):
+                if use.node not in seen:
+                    seen.add(use.node)
+                    queue.append(use.node)
+        return ""
+
     def is_async(self, unit: Unit) -> bool:
         """Whether anything asynchronous feeds the rule's body."""
         return any(use.node in self.asynchronous for use in unit.uses)

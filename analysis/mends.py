@@ -20,7 +20,8 @@ def mends(system: System, finding: Finding, origin: Origin | None) -> tuple[Mend
 def _mends(system: System, unit: Unit, finding: Finding, origin: Origin | None) -> Iterator[Mend]:
     match finding.kind:
         case PointKind.UNGUARDED_JOIN:
-            yield from _persist(system, unit)
+            shrinking = system.shrinking(unit)
+            yield from _order_of(system, shrinking) if shrinking else _persist(system, unit)
         case PointKind.DELETE_RACE:
             yield from _delete(system, unit, finding)
         case PointKind.OVERWRITE:
@@ -59,6 +60,13 @@ def _persist(system: System, unit: Unit) -> Iterator[Mend]:
         "persist",
         f"store {names} in a table and join the table instead: what comes first then waits "
         "for the other, and no coordination is needed",
+    )
+
+
+def _order_of(system: System, table: str) -> Iterator[Mend]:
+    yield Mend(
+        "consensus",
+        f"put what meets {_name(system, table)} into one log with what takes rows from it",
     )
 
 

@@ -80,7 +80,8 @@ def _mechanism(
     forced: Mechanism | None,
     may_seal: bool,
 ) -> Mechanism | Refusal:
-    if point.kind == PointKind.UNGUARDED_JOIN.value:
+    unguarded = point.kind == PointKind.UNGUARDED_JOIN.value
+    if unguarded and not persistable(inference, report, point):
         return "persist"
     if forced == "seal":
         why = sealable(inference, report, point)

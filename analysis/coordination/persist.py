@@ -10,7 +10,7 @@ brings, where over all that came it is what can be relied on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bloomish import ir
@@ -29,11 +29,13 @@ FREE = Price(0.0, "nothing: what comes is kept", 0.0, "nothing")
 
 def persistable(inference: Inference, report: Report, point: Point) -> str:
     """Why tables do not help a point, "" if they do."""
+    unit = inference.system.stated(point.role, point.rule)[0]
     if point.kind == PointKind.UNGUARDED_JOIN.value:
-        return ""
+        lost = inference.system.shrinking(unit)
+        name = inference.system.nodes[lost].collection.name if lost else ""
+        return f"rows are taken from {name}: what waits for one acts out of turn" if lost else ""
     if point.kind != PointKind.CHOICE.value or point.inference != "T3":
         return "it does not depend on what meets by chance"
-    unit = inference.system.stated(point.role, point.rule)[0]
     acting = _acts(inference.system, unit)
     return f"`{acting.rule.name}` acts for good on what may be taken back" if acting else ""
 
@@ -90,10 +92,12 @@ class _Tables:
         self.inference, self.system = inference, inference.system
         self.role = point.role
         self.path = free_path(deployed, "kept")
-        self.collections: dict[str, ir.Collection] = {}
-        self.rules: list[ir.Rule] = []
-        self.kept: dict[str, str] = {}
-        """Node -> the table or view that is read instead."""
+        self.collections: dict[str, dict[str, ir.Collection]] = {}
+        self.rules: dict[str, list[ir.Rule]] = {}
+        self.changed: dict[str, dict[str, tuple[ir.Rule, ...]]] = {}
+        """Role -> rule -> how it reads what is kept."""
+        self.kept: dict[tuple[str, str], str] = {}
+        """Role, node -> the table or view that is read instead."""
 
     def insert(self) -> _Tables:
         unit = self.system.stated(self.role, self.point.rule)[0]
@@ -101,65 +105,89 @@ class _Tables:
         units = [unit]
         if modes[unit.id] not in (PART, NONDET):  # a cell that other rules merge parts into
             units = [u for u in self.system.producers[unit.head] if modes[u.id] is PART]
-        changed = {one.rule.name: (self._reading(one, one.rule),) for one in units}
+        for one in units:
+            self._change(one)
         durable = self.system.nodes[unit.head].collection.durable
-        self.deployed = replace_rules(self.deployed, self.role, changed)
-        self.deployed = add(
-            self.deployed,
-            self.role,
-            (replace(c, durable=durable and c.kind == "table") for c in self.collections.values()),
-            self.rules,
-        )
+        for role, changed in self.changed.items():
+            self.deployed = replace_rules(self.deployed, role, changed)
+            self.deployed = add(
+                self.deployed,
+                role,
+                (
+                    replace(c, durable=durable and c.kind == "table")
+                    for c in self.collections.get(role, {}).values()
+                ),
+                self.rules.get(role, ()),
+            )
         return self
+
+    def _change(self, unit: Unit) -> None:
+        """A rule reads what is kept from now on."""
+        rules = self.changed.setdefault(unit.role, {})
+        if unit.rule.name not in rules:
+            rules[unit.rule.name] = ()
+            rules[unit.rule.name] = (self._reading(unit, unit.rule),)
 
     def _reading(self, unit: Unit, rule: ir.Rule) -> ir.Rule:
         """The rule, reading what is kept."""
         body = list(rule.body)
         for use in unit.positives:
-            name = self._instead(use)
+            name = self._instead(unit.role, use)
             if name:
                 body[use.index] = replace(use.atom, collection=name)
         return replace(rule, body=tuple(body), origin=ORIGIN, span=replace(rule.span, text=""))
 
-    def _instead(self, use: Use) -> str:
-        """What is read in place of an atom's collection, "" if it stays."""
+    def _instead(self, role: str, use: Use) -> str:
+        """What is read at a role in place of an atom's collection, "" if it stays."""
         node = self.system.nodes[use.node]
         mode = self.inference.modes[use.node]
-        if use.node in self.kept:
-            return self.kept[use.node]
+        if (role, use.node) in self.kept:
+            return self.kept[role, use.node]
         if node.persisted or node.kind in ("periodic", "roster", "const"):
             return ""
         if mode is EVENT and use.node in self.system.asynchronous:
-            return self._table(use)
-        return self._view(use) if mode is PART else ""
+            return self._table(role, use)
+        if mode is PART and node.kind == "channel":  # what is sent met by chance, at who sends it
+            for unit in self.system.producers[use.node]:
+                self._change(unit)
+            return ""
+        return self._view(role, use) if mode is PART else ""
 
-    def _name(self, use: Use) -> str:
-        name = self.kept[use.node] = f"{self.path}.{use.atom.collection.replace('.', '_')}"
+    def _add(self, role: str, declared: ir.Collection, rules: Iterable[ir.Rule]) -> None:
+        self.collections.setdefault(role, {})[declared.name] = declared
+        self.rules.setdefault(role, []).extend(rules)
+
+    def _name(self, role: str, use: Use) -> str:
+        name = f"{self.path}.{use.atom.collection.replace('.', '_')}"
+        self.kept[role, use.node] = name
         return name
 
-    def _table(self, use: Use) -> str:
-        name = self._name(use)
+    def _table(self, role: str, use: Use) -> str:
+        name = self._name(role, use)
         columns = tuple(
             ir.Column(c.name, c.type, c.key and bool(self.system.nodes[use.node].lattices))
             for c in self.system.nodes[use.node].columns
         )
         variables = tuple(ir.Var(column.name) for column in columns)
-        self.collections[name] = ir.Collection(name, "table", columns)
         body = (ir.Atom(use.atom.collection, variables),)
-        self.rules.append(ir.Rule(f"{name}_1", name, variables, "<=", body, ORIGIN))
+        rule = ir.Rule(f"{name}_1", name, variables, "<=", body, ORIGIN)
+        self._add(role, ir.Collection(name, "table", columns), (rule,))
         return name
 
-    def _view(self, use: Use) -> str:
-        name = self._name(use)
+    def _view(self, role: str, use: Use) -> str:
+        name = self._name(role, use)
         own = self.system.nodes[use.node].collection
-        self.collections[name] = replace(own, name=name, kind="scratch", durable=False, wire="")
-        for number, unit in enumerate(self.system.producers[use.node], start=1):
-            rule = self._reading(unit, unit.rule)
-            self.rules.append(replace(rule, name=f"{name}_{number}", head=name))
+        rules = [
+            replace(self._reading(unit, unit.rule), name=f"{name}_{number}", head=name)
+            for number, unit in enumerate(self.system.producers[use.node], start=1)
+        ]
+        self._add(role, replace(own, name=name, kind="scratch", durable=False, wire=""), rules)
         return name
 
     def insertion(self) -> Insertion:
-        names = [self.system.nodes[node].collection.name for node in self.kept]
+        nodes = tuple(dict.fromkeys(node for _, node in self.kept))
+        names = [self.system.nodes[node].collection.name for node in nodes]
+        role = next((role for role, _ in self.kept), self.role)
         listed = " and ".join(names)
         what = (
             f"{listed} {'is kept in a table' if len(names) == 1 else 'are kept in a table each'}: "
@@ -167,12 +195,12 @@ class _Tables:
         )
         return Insertion(
             "persist",
-            self.role,
+            role,
             (self.point.id,),
             (self.point.rule,),
-            tuple(self.kept),
+            nodes,
             (),
             what,
             FREE,
-            tuple(rule.name for rule in self.rules),
+            tuple(rule.name for rules in self.rules.values() for rule in rules),
         )

@@ -126,9 +126,10 @@ class Survey:
 
     def question(self, point: Point) -> Question:
         """What a point asks; raises Unsealable."""
-        if point.kind not in KINDS:
-            raise Unsealable(OTHERS[point.kind])
         unit = self.system.stated(point.role, point.rule)[0]
+        if point.kind not in KINDS:
+            joined = point.kind == PointKind.UNGUARDED_JOIN.value and self.system.shrinking(unit)
+            raise Unsealable(OTHERS[PointKind.DELETE_RACE.value if joined else point.kind])
         if unit.op not in ("<=", "<+", "<~"):
             raise Unsealable("it deletes or replaces rows: a seal does not settle which comes last")
         if self.inference.known.lineage.clocks(unit):
