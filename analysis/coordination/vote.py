@@ -44,13 +44,20 @@ class Voting:
             rule.name: rule for rules in by_entry.values() for rule in rules if not is_certain(rule)
         }
         needed = _needed(effects, chosen.values())
+        tried = [rule for rule in self.program.rules if rule.op == "<=" and rule.head in needed]
+        asked = {
+            part.collection
+            for rule in (*chosen.values(), *tried)
+            for part in rule.body
+            if isinstance(part, ir.Atom)
+        }
         for entry in self.entries:
             rules = by_entry[entry.name]
             certain = not rules or any(map(is_certain, rules))
             self._take(entry, not certain)
             if certain:
                 self._state("can", (TICKET_VAR, PART_VAR), (self._asked(), _is(entry)))
-            if any(rule.name in chosen for rule in rules):
+            if entry.name in asked:  # be it that there is none
                 self._try(entry)
         for name in needed:
             self._try_view(name, effects)
