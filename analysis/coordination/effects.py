@@ -115,15 +115,19 @@ class Effects:
 
     def is_guarded(self, rule: ir.Rule) -> bool:
         """Whether the state of the node may keep a rule, or a view on its way, from holding."""
-        if self._guards(rule):
-            return True
-        views = [name for name in _names(rule) if name in self.slices]
-        return any(
-            self._guards(other)
-            for name in views
-            for other in self.program.rules
-            if other.head == name and other.op == "<=" and self.reads(other, self.passing)
-        )
+        way = (other for other in self._on_the_way(rule) if self.reads(other, self.passing))
+        return any(map(self._guards, (rule, *way)))
+
+    def _on_the_way(self, rule: ir.Rule) -> Iterable[ir.Rule]:
+        """The rules of the views between the messages and a rule."""
+        queue, seen = [rule], {rule.name}
+        while queue:
+            views = {name for name in _names(queue.pop()) if name in self.slices}
+            for other in self.program.rules:
+                if other.head in views and other.op == "<=" and other.name not in seen:
+                    seen.add(other.name)
+                    queue.append(other)
+                    yield other
 
     def _guards(self, rule: ir.Rule) -> bool:
         state = [p for p in rule.body if isinstance(p, ir.Atom) and self._is_state(p.collection)]
@@ -149,16 +153,24 @@ class Effects:
         keys = self.keys(rule)
         for part in rule.body:
             if isinstance(part, ir.Atom) and self._is_state(part.collection):
-                if part.collection != rule.head or part.args[: len(keys)] != keys:
+                if not self._is_row(part, rule):
                     return False
-        views = [name for name in _names(rule) if name in self.slices]
         return bool(keys) and not any(
-            self._is_state(name)
-            for view in views
-            for other in self.program.rules
-            if other.head == view
-            for name in _names(other)
+            self._is_state(name) for other in self._on_the_way(rule) for name in _names(other)
         )
+
+    def rewrites_its_row(self, rule: ir.Rule) -> bool:
+        """Whether a rule makes a row of the one that it replaces, so that two cannot do so."""
+        if rule.op != "<+-" or any(isinstance(arg, ir.Aggregate) for arg in self.keys(rule)):
+            return False
+        return self.keeps_to_its_row(rule) or any(
+            self._is_row(part, rule) for part in rule.body if isinstance(part, ir.Atom)
+        )
+
+    def _is_row(self, atom: ir.Atom, rule: ir.Rule) -> bool:
+        """Whether an atom reads the row that the rule replaces."""
+        keys = self.keys(rule)
+        return atom.collection == rule.head and atom.args[: len(keys)] == keys
 
     def keys(self, rule: ir.Rule) -> tuple[ir.HeadArg, ...]:
         """A head's arguments at the key columns."""

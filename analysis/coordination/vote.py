@@ -105,7 +105,7 @@ class Voting:
         """Two parts that are each fine and not both."""
         overwriting: dict[str, list[ir.Rule]] = {}
         for rule in rules:
-            if effects.keeps_to_its_row(rule):
+            if effects.rewrites_its_row(rule):
                 overwriting.setdefault(rule.head, []).append(rule)
         for table, writers in overwriting.items():
             name = self._of("touched", table)
