@@ -66,8 +66,22 @@ def still_open(inference: Inference, roles: Iterable[str]) -> list[tuple[str, st
         goals = [unit for rule in rules for unit in inference.system.stated(role, rule)]
         goals = with_rivals(inference.system, goals)
         if goals:
-            found += ((role, node) for node in placement(inference, role, goals).entries)
+            cut = placement(inference, role, goals)
+            if not cut.entries:  # all that they read is in order, and their rivals are not
+                cut = placement(inference, role, (*goals, *_rivals(inference.system, goals)))
+            found += ((role, node) for node in cut.entries)
     return found
+
+
+def _rivals(system: System, goals: Iterable[Unit]) -> list[Unit]:
+    """What else writes to the tables that goals write to."""
+    return [
+        unit
+        for goal in goals
+        if system.nodes[goal.head].persisted
+        for unit in system.producers[goal.head]
+        if unit.role == goal.role
+    ]
 
 
 def with_rivals(system: System, goals: Iterable[Unit]) -> list[Unit]:
@@ -143,6 +157,14 @@ def is_private(system: System, role: str, node: str) -> bool:
         for guard in program.guards
         for collection in program.collections
         if system.id(role, collection.name) == node
+    )
+
+
+def by_a_timer(timer: str, wanted: str) -> str:
+    """Why nothing is inserted where nothing but a timer leads to a rule."""
+    return (
+        f"it goes by the time at which {timer} fires at each node: send what the clock suggests "
+        f"through a channel, so that it can be {wanted}"
     )
 
 

@@ -5,24 +5,32 @@ from __future__ import annotations
 from bloomish import (
     Address,
     Cluster,
+    Key,
     Program,
     _,
     channel,
     here,
+    index,
     input,
+    notin,
     output,
     roster,
+    scratch,
+    size,
+    sum_,
     table,
     variables,
 )
 from bloomish.analysis.coordinate import Coordinated, coordinate
-from bloomish.runtime.sim.explore.outcomes import by_decided_log, outcomes
+from bloomish.runtime.sim.explore.outcomes import Outcome, by_decided_log, outcomes
 from bloomish.runtime.sim.explore.space import Limits, explore
 from bloomish.runtime.sim.stage import stage_of_target
 from bloomish.runtime.sim.workload import Insert, ended
 from bloomish.targets import Target
 
-at, card, deal, other, topic, who, x, y = variables("at card deal other topic who x y")
+account, at, card, deal, have, n, place, source, target, topic, who, x, y = variables(
+    "account at card deal have n place source target topic who x y"
+)
 
 
 def mechanisms(made: Coordinated) -> list[tuple[str, str]]:
@@ -30,13 +38,20 @@ def mechanisms(made: Coordinated) -> list[tuple[str, str]]:
     return [(one.mechanism, one.role) for one in made.plan.insertions]
 
 
-def ends(made: Coordinated, inserts: list[Insert], states: int = 20_000) -> list[int]:
-    """How many outcomes each decided log has."""
+def ends(made: Coordinated, inserts: list[Insert]) -> list[list[Outcome]]:
+    """The outcomes of each decided log."""
     stage = stage_of_target(Target("foreign", (), made.deployed), ())
     inserts = [*inserts, *ended(stage, inserts, 0)]
-    space = explore(stage, inserts, Limits(states=states, duplicates=0))
+    space = explore(stage, inserts, Limits(states=20_000, duplicates=0))
     assert not space.violations
-    return [len(group) for group in by_decided_log(space, outcomes(space)).values()]
+    found = list(by_decided_log(space, outcomes(space)).values())
+    assert found and all(len(group) == 1 for group in found)
+    return found
+
+
+def rows(outcome: Outcome, table: str) -> list[tuple[object, ...]]:
+    """What a table holds at the end, at all nodes."""
+    return sorted(row for _, name, found in outcome.content if name == table for row in found)
 
 
 # ------------------------------------------------------- what meets by chance elsewhere
@@ -82,7 +97,7 @@ def test_what_met_by_chance_is_kept_where_it_meets() -> None:
         Insert(0, "writer-0", "post", (("news", 1),)),
         Insert(0, "writer-0", "post", (("sports", 2),)),
     ]
-    assert ends(made, inserts) == [1]
+    assert len(ends(made, inserts)) == 1
 
 
 # ------------------------------------------------------------- a join with what is taken away
@@ -121,4 +136,99 @@ def test_what_is_taken_away_is_not_waited_for() -> None:
         Insert(0, "dealer-0", "trade", ((1, "x", "y"),)),
         Insert(0, "dealer-0", "trade", ((2, "x", "z"),)),
     ]
-    assert set(ends(made, inserts)) == {1}
+    assert [rows(end, "album") for (end,) in ends(made, inserts)] == [[("y",)], [("z",)]]
+
+
+# ---------------------------------------------------------- deletes that look at nothing
+
+
+class Links(Program):
+    up = channel(to=Address, source=str, target=str)
+    down = channel(to=Address, source=str, target=str)
+
+
+class Router(Links):
+    """Deletes by what the message says, without a look at the table."""
+
+    link = table(source=str, target=str, durable=True)
+
+    link(x, y) < +Links.up(_, x, y)
+    link(x, y) < -Links.down(_, x, y)
+
+
+class Operator(Links):
+    routers = roster("router")
+    add = input(source=str, target=str)
+    cut = input(source=str, target=str)
+
+    Links.up(at, x, y) < ~add(x, y) & routers(at)
+    Links.down(at, x, y) < ~cut(x, y) & routers(at)
+
+
+def test_a_delete_and_what_it_races_with_share_a_log() -> None:
+    made = coordinate(Cluster(router=Router * 2, operator=Operator), log="contract")
+    assert mechanisms(made) == [("consensus", "router")]
+    assert made.plan.insertions[0].entries == ("Links.down", "Links.up")
+    inserts = [
+        Insert(0, "operator-0", "add", (("a", "b"),)),
+        Insert(0, "operator-0", "cut", (("a", "b"),)),
+    ]
+    both = ends(made, inserts)
+    assert sorted(len(rows(end, "link")) for (end,) in both) == [0, 2]
+
+
+# ------------------------------------------------------------------ a guard behind two views
+
+
+class Wire(Program):
+    take = channel(to=Address, number=int, account=int, amount=int)
+    give = channel(to=Address, number=int, account=int, amount=int)
+
+
+class Vaults(Program):
+    vaults = roster("vault")
+    ring = scratch(place=Key(int), at=Address)
+
+    ring(index(at), at) <= vaults(at)
+
+
+class Vault(Wire, Vaults):
+    """Accounts live where their number says; what a tick brings is added up."""
+
+    balance = table(account=Key(int), amount=int, durable=True)
+    covered = scratch(number=int, account=int, amount=int)
+    losses = scratch(account=Key(int), amount=int)
+    gains = scratch(account=Key(int), amount=int)
+
+    balance <= [(1, 10), (2, 10)]
+    covered(n, account, x) <= Wire.take(_, n, account, x) & balance(account, have) & (have >= x)
+    losses(account, sum_(x)) <= covered(_, account, x)
+    gains(account, sum_(x)) <= Wire.give(_, _, account, x)
+    balance(account, have - x) < +-(losses(account, x) & balance(account, have))
+    balance(account, have + x) < +-(
+        gains(account, x) & balance(account, have) & notin(losses(account, _))
+    )
+
+
+class Desk(Wire, Vaults):
+    move = input(number=Key(int), source=int, target=int, amount=int)
+
+    Wire.take(at, n, source, x) < ~(
+        move(n, source, _, x) & Vaults.ring(place, at) & (place == source % size(Vaults.vaults))
+    )
+    Wire.give(at, n, target, x) < ~(
+        move(n, _, target, x) & Vaults.ring(place, at) & (place == target % size(Vaults.vaults))
+    )
+
+
+def test_a_guard_behind_two_views_is_a_veto() -> None:
+    made = coordinate(Cluster(vault=Vault * 2, desk=Desk), log="contract")
+    assert mechanisms(made) == [("atomic commit", "vault")]
+    untouched = [(1, 10), (2, 10)]
+    one, other, own = (
+        Insert(0, "desk-0", "move", (row,)) for row in ((1, 1, 2, 7), (2, 1, 2, 6), (3, 2, 2, 1))
+    )
+    left = [sorted([*untouched, *one]) for one in ([(1, 3), (2, 17)], [(1, 4), (2, 16)])]
+    assert all(rows(end, "balance") in left for (end,) in ends(made, [one, other]))
+    ((end,),) = ends(made, [own])
+    assert rows(end, "balance") == sorted([*untouched, *untouched])
