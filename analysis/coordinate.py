@@ -161,7 +161,7 @@ def _pass(mechanism: Mechanism, log: LogKind, shards: int) -> Pass:
         "persist": persisted,
         "seal": seals,
         "consensus": partial(orders, log=log, shards=shards),
-        "atomic commit": commits,
+        "atomic commit": partial(commits, log=log),
     }
     return passes[mechanism]
 

@@ -22,8 +22,8 @@ from functools import lru_cache
 import networkx as nx
 
 from bloomish import ir
-from bloomish.analysis.coordination.cut import placement, still_open
-from bloomish.analysis.coordination.data import Inserted, Insertion, Price, Refusal
+from bloomish.analysis.coordination.cut import by_a_timer, placement, still_open
+from bloomish.analysis.coordination.data import Inserted, Insertion, LogKind, Price, Refusal
 from bloomish.analysis.coordination.effects import Effects
 from bloomish.analysis.coordination.legs import Group, Leg, goes_to_several, groups, is_broadcast
 from bloomish.analysis.coordination.shard import key_columns
@@ -40,7 +40,7 @@ from bloomish.analysis.coordination.splice import (
     role_of,
     stated,
 )
-from bloomish.analysis.coordination.vote import Voting
+from bloomish.analysis.coordination.vote import TICKET, Voting
 from bloomish.analysis.graph import System
 from bloomish.analysis.inference import Inference, infer
 from bloomish.analysis.result import Point, Report
@@ -72,9 +72,17 @@ def is_transaction(inference: Inference, report: Report, point: Point) -> bool:
 
 
 def commits(
-    given: CompiledCluster, inference: Inference, report: Report, points: Sequence[Point]
+    given: CompiledCluster,
+    inference: Inference,
+    report: Report,
+    points: Sequence[Point],
+    log: LogKind = "paxos",
 ) -> Inserted:
-    """Atomic commit for these points, which are those of a transaction, or forced to be one."""
+    """Atomic commit for these points, which are those of a transaction, or forced to be one.
+
+    To be explored (`log` is the contract), participants do not forget what was delivered when:
+    by that, schedules that decided alike are told from those that did not.
+    """
     system = inference.system
     claim = _claimed(system)
     entries = _entries(system, claim)
@@ -83,15 +91,20 @@ def commits(
         for point in points
         if point.role not in claim.roles and not _is_leg(system, claim, point)
     ]
+    uncut = ""
     for role in dict.fromkeys(point.role for point in wanted):
         rules = dict.fromkeys(point.rule for point in wanted if point.role == role)
         goals = [unit for rule in rules for unit in system.stated(role, rule)]
-        entries |= {(role, node) for node in placement(inference, role, goals).entries}
+        cut = placement(inference, role, goals)
+        entries |= {(role, node) for node in cut.entries}
+        uncut = uncut or cut.uncut
     if not entries:
         why = "no channel and no input leads to it: there is nothing to be voted on"
+        if uncut and system.nodes[uncut].kind == "periodic":
+            why = by_a_timer(system.nodes[uncut].collection.name, "voted on")
         return Inserted(given, (), tuple(Refusal(p.id, p.rule, p.span, why) for p in points))
     while True:
-        work = _Work(given, system, sorted(entries), claim.home)
+        work = _Work(given, system, sorted(entries), claim.home, log == "contract")
         if work.refused:
             why = work.refused
             return Inserted(given, (), tuple(Refusal(p.id, p.rule, p.span, why) for p in points))
@@ -208,13 +221,15 @@ def _entries(system: System, claim: _Claim) -> set[tuple[str, str]]:
 class _Work:
     """One deployment with transactions put in, for these entries: (role, collection).
 
-    Triggers at `home` are submitted where they arrive, whoever sent them.
+    Triggers at `home` are submitted where they arrive, whoever sent them.  `remembering`: nothing
+    that was delivered is forgotten.
     """
 
     given: CompiledCluster
     system: System
     entries: Sequence[tuple[str, str]]
     home: frozenset[tuple[str, str]]
+    remembering: bool
 
     def __post_init__(self) -> None:
         self.path = free_path(self.given, "commit")
@@ -266,6 +281,10 @@ class _Work:
         return tuple(names)
 
     def _refused(self) -> str:
+        for _, node in self.entries:
+            entry = self.system.nodes[node].collection
+            if entry.kind == "periodic":
+                return by_a_timer(entry.name, "voted on")
         for group in self.groups:
             for leg in group.legs:
                 if any(isinstance(arg, ir.Aggregate) for arg in leg.rule.args):
@@ -318,7 +337,31 @@ class _Work:
         deployed = embed(deployed, role, self.path, where, rosters, ORIGIN)
         if role == self.keeper:
             deployed = self._members(deployed)
+        if self.remembering:
+            deployed = self._remember(deployed, role)
         return add(deployed, role, voting.collections, voting.rules)
+
+    def _remember(self, deployed: CompiledCluster, role: str) -> CompiledCluster:
+        """What was delivered and declined, by its ticket, for good."""
+        ticket, part = ir.Var("ticket"), ir.Var("part")
+        name = f"{self.path}.history"
+        columns = (
+            ir.Column("ticket", TICKET),
+            ir.Column("part", ANY),
+            ir.Column("taken", ir.Plain("bool")),
+        )
+        rules = [
+            ir.Rule(
+                f"{name}_{number}",
+                name,
+                (ticket, part, ir.Const(taken)),
+                "<=",
+                (ir.Atom(f"{self.path}.{source}", (ticket, part)),),
+                ORIGIN,
+            )
+            for number, (source, taken) in enumerate((("deliver", True), ("declined", False)), 1)
+        ]
+        return add(deployed, role, [ir.Collection(name, "table", columns)], rules)
 
     def _members(self, deployed: CompiledCluster) -> CompiledCluster:
         """The coordinator knows who may take part."""

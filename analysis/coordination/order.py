@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bloomish import ir
-from bloomish.analysis.coordination.cut import is_private, placement, still_open
+from bloomish.analysis.coordination.cut import by_a_timer, is_private, placement, still_open
 from bloomish.analysis.coordination.data import (
     Inserted,
     Insertion,
@@ -185,10 +185,7 @@ def _refused(point: Point, inference: Inference, goals: Sequence[Unit], uncut: s
     node = inference.system.nodes.get(uncut)
     logs = inference.known.lineage.logs
     if node is not None and node.kind == "periodic":
-        why = (
-            f"it goes by the time at which {node.collection.name} fires at each node: send what "
-            "the clock suggests through a channel, so that it can be ordered"
-        )
+        why = by_a_timer(node.collection.name, "ordered")
     elif uncut and is_private(inference.system, point.role, uncut):
         why = f"what decides is {uncut}, and that belongs to a protocol with an order of its own"
     elif uncut:
