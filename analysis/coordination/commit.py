@@ -25,7 +25,14 @@ from bloomish import ir
 from bloomish.analysis.coordination.cut import by_a_timer, placement, still_open
 from bloomish.analysis.coordination.data import Inserted, Insertion, LogKind, Price, Refusal
 from bloomish.analysis.coordination.effects import Effects
-from bloomish.analysis.coordination.legs import Group, Leg, goes_to_several, groups, is_broadcast
+from bloomish.analysis.coordination.legs import (
+    Group,
+    Leg,
+    goes_to_several,
+    groups,
+    is_broadcast,
+    rosters_of,
+)
 from bloomish.analysis.coordination.shard import key_columns
 from bloomish.analysis.coordination.splice import (
     add,
@@ -149,7 +156,7 @@ def _claimed(system: System) -> _Claim:
         for group in groups(name, role.program, wires):
             legs = {system.id(name, leg.rule.head) for leg in group.legs}
             at = {unit.role for leg in legs for unit in system.readers[leg]}
-            apart = goes_to_several(role.program, group)
+            apart = goes_to_several(role.program, group) or _to_roles(system, name, group)
             apart = apart and any(_vetoes(system, r, legs) for r in at)
             leaves = _leaves_home(role.program, group) and legs <= _changing(system, at)
             if apart or leaves:
@@ -159,6 +166,18 @@ def _claimed(system: System) -> _Claim:
                 roles.add(name)
                 home.add((name, system.id(name, group.trigger)))
     return _Claim(frozenset(channels), frozenset(roles), frozenset(home))
+
+
+def _to_roles(system: System, name: str, group: Group) -> bool:
+    """Whether a trigger's legs go to the nodes of several roles, each of which may refuse its
+    own, or is changed by it."""
+    found = {
+        role
+        for role, leg in rosters_of(system.program(name), group).items()
+        for channel in (system.id(name, leg.rule.head),)
+        if _vetoes(system, role, {channel}) or channel in _changing(system, [role])
+    }
+    return len(found) > 1
 
 
 def _leaves_home(program: ir.Program, group: Group) -> bool:

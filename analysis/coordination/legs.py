@@ -4,7 +4,7 @@ A transfer leads, in one tick of who sends, to a debit at one node and a credit
 at another.  The legs of a trigger are the rules that send because of it; they
 go to several nodes if their destinations are said in different ways, such as
 two columns of the trigger.  A send to everybody on a roster is a broadcast to
-replicas, and one message.
+replicas, and one message; to those on two rosters, two.
 """
 
 from __future__ import annotations
@@ -68,6 +68,20 @@ def goes_to_several(program: ir.Program, group: Group) -> bool:
         if way != "all":
             found.add(way)
     return len(found) > 1
+
+
+def rosters_of(program: ir.Program, group: Group) -> dict[str, Leg]:
+    """The roles of which a leg goes to all nodes, each with such a leg."""
+    declared = {c.name: c for c in program.collections}
+    kinds = {name: c.kind for name, c in declared.items()}
+    return {
+        declared[part.collection].role: leg
+        for leg in group.legs
+        if _way(leg, kinds) == "all"
+        for part in leg.rule.body
+        if isinstance(part, ir.Atom) and kinds[part.collection] == "roster"
+        if leg.rule.args[0] in part.args
+    }
 
 
 def is_broadcast(program: ir.Program, group: Group) -> bool:

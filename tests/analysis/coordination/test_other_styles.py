@@ -232,3 +232,58 @@ def test_a_guard_behind_two_views_is_a_veto() -> None:
     assert all(rows(end, "balance") in left for (end,) in ends(made, [one, other]))
     ((end,),) = ends(made, [own])
     assert rows(end, "balance") == sorted([*untouched, *untouched])
+
+
+# -------------------------------------------------------- parts at nodes of different roles
+
+
+class Travel(Program):
+    fly = channel(to=Address, number=int, seat=int)
+    stay = channel(to=Address, number=int, room=int)
+
+
+class Airline(Travel):
+    seats = table(seat=Key(int), number=int, durable=True)
+
+    seats(x, n) < +Travel.fly(_, n, x) & notin(seats(x, _))
+
+
+class Hotel(Travel):
+    rooms = table(room=Key(int), number=int, durable=True)
+
+    rooms(x, n) < +Travel.stay(_, n, x) & notin(rooms(x, _))
+
+
+class Agency(Travel):
+    airlines = roster("airline")
+    hotels = roster("hotel")
+    book = input(number=Key(int), seat=int, room=int)
+
+    Travel.fly(at, n, x) < ~book(n, x, _) & airlines(at)
+    Travel.stay(at, n, x) < ~book(n, _, x) & hotels(at)
+
+
+def test_a_trip_is_booked_at_both_roles_or_at_none() -> None:
+    """Each message goes to all of a roster, and the rosters are not replicas of each other."""
+    made = coordinate(Cluster(airline=Airline, hotel=Hotel, agency=Agency), log="contract")
+    assert mechanisms(made) == [("atomic commit", "airline")]
+    inserts = [
+        Insert(0, "agency-0", "book", ((1, 7, 7),)),
+        Insert(0, "agency-0", "book", ((2, 8, 7),)),
+    ]
+    for (end,) in ends(made, inserts):
+        (seat,), (room,) = rows(end, "seats"), rows(end, "rooms")
+        assert seat[1] == room[1]
+
+
+class Diary(Travel):
+    """Takes notes of trips, and refuses none."""
+
+    trips = table(number=int)
+
+    trips(n) <= Travel.stay(_, n, _)
+
+
+def test_who_only_takes_notes_has_no_part_in_it() -> None:
+    made = coordinate(Cluster(airline=Airline, hotel=Diary, agency=Agency))
+    assert mechanisms(made) == [("local order", "airline")]
