@@ -22,7 +22,7 @@ from functools import lru_cache
 import networkx as nx
 
 from bloomish import ir
-from bloomish.analysis.coordination.cut import by_a_timer, placement, still_open
+from bloomish.analysis.coordination.cut import by_a_timer, is_private, placement, still_open
 from bloomish.analysis.coordination.data import Inserted, Insertion, LogKind, Price, Refusal
 from bloomish.analysis.coordination.effects import Effects
 from bloomish.analysis.coordination.legs import (
@@ -148,7 +148,11 @@ class _Claim:
 def _claimed(system: System) -> _Claim:
     if not system.closed:
         return _Claim()
-    wires = {node.collection.wire for node in system.nodes.values() if node.kind == "channel"}
+    wires = {
+        node.collection.wire
+        for id, node in system.nodes.items()
+        if node.kind == "channel" and not any(is_private(system, name, id) for name in system.roles)
+    }
     channels: set[str] = set()
     roles: set[str] = set()
     home: set[tuple[str, str]] = set()

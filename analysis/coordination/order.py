@@ -190,6 +190,11 @@ def _refused(point: Point, inference: Inference, goals: Sequence[Unit], uncut: s
         why = f"what decides is {uncut}, and that belongs to a protocol with an order of its own"
     elif uncut:
         why = f"nothing can be ordered between {uncut} and {point.rule}"
+    elif asking := _asks_the_clock(inference, point):
+        why = (
+            f"{asking} at each node, and no order of messages makes their answers equal: ask "
+            "once, where the message is sent, and send the answer with it"
+        )
     elif any(use.node in logs for goal in goals for use in goal.uses):
         why = (
             "it reads a decided log, and not one slot per tick: keep the next slot in a table "
@@ -198,6 +203,21 @@ def _refused(point: Point, inference: Inference, goals: Sequence[Unit], uncut: s
     else:
         why = "no channel and no input leads to it: there is nothing whose order could be decided"
     return Refusal(point.id, point.rule, point.span, why)
+
+
+def _asks_the_clock(inference: Inference, point: Point) -> str:
+    """Which clock, or chance, a rule or one on the way to it goes by: "p_1 asks for now()"."""
+    system, lineage = inference.system, inference.known.lineage
+    queue, seen = system.stated(point.role, point.rule), set[str]()
+    for unit in queue:
+        clocks = lineage.clocks(unit)
+        if clocks:
+            return f"{unit.rule.name} asks for {clocks[0]}"
+        for node in dict.fromkeys(use.node for use in unit.uses if use.node not in seen):
+            seen.add(node)
+            if system.nodes[node].kind not in ("channel", "input"):
+                queue += (made for made in system.producers[node] if made.role == point.role)
+    return ""
 
 
 def _shared_gate(points: Sequence[Point]) -> tuple[str, ...]:

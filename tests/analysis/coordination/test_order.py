@@ -28,6 +28,7 @@ from bloomish import (
     output,
     periodic,
     roster,
+    scratch,
     table,
     variables,
 )
@@ -292,10 +293,16 @@ def test_now_in_a_rule_that_reads_the_log_stays_flagged() -> None:
     class Stamped(Program):
         put = channel(to=Address, key=str)
         last = table(key=Key(str), at=float)
+        now_and_then = scratch(key=str, at=float)
 
-        last(key, now()) < +-put(_, key)
+        now_and_then(key, now()) <= put(_, key)
+        last(key, max_(value)) < +-now_and_then(key, value)
 
-    assert coordinate(Stamped).after.status == 1
+    made = coordinate(Stamped)
+    assert made.after.status == 1
+    assert made.plan.refusals
+    for refusal in made.plan.refusals:
+        assert "now_and_then_1 asks for now() at each node" in refusal.why
 
 
 def test_a_deletion_that_reads_nothing_is_ordered_with_the_insertions() -> None:
