@@ -2,10 +2,10 @@
 
 A message is read by rules of two kinds.  Those that change state are its effect,
 as far as the state is what some guard looks at: a balance, a lock.  A guard is
-a condition on a node's own state, or an absence in it: if no effect holds, the
-node has vetoed the message.  All other rules answer or take notes: that a debit
-was refused is no effect of the debit; nor is, beside a guarded effect, what is
-noted of every message, such as that it was seen.
+a condition on a node's own state, an absence in it, or a row in it that need not
+stay: if no effect holds, the node has vetoed the message.  All other rules answer
+or take notes: that a debit was refused is no effect of the debit; nor is, beside a
+guarded effect, what is noted of every message, such as that it was seen.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Effects:
 
     def _guards(self, rule: ir.Rule) -> bool:
         state = [p for p in rule.body if isinstance(p, ir.Atom) and self._is_state(p.collection)]
-        if any(atom.negated for atom in state):
+        if any(atom.negated or self._may_go(atom, rule) for atom in state):
             return True
         bound = {arg.name for atom in state for arg in atom.args if isinstance(arg, ir.Var)}
         return any(
@@ -140,6 +140,39 @@ class Effects:
             and variables_of(part.test) & bound
             for part in rule.body
         )
+
+    def _may_go(self, atom: ir.Atom, rule: ir.Rule) -> bool:
+        """Whether that there is such a row is a condition, as rows are taken away or replaced: to
+        look up what a key has now is none."""
+        if atom.collection in self.losing:
+            return True
+        if not any(r.op == "<+-" and r.head == atom.collection for r in self.program.rules):
+            return False
+        others = [part for part in rule.body if isinstance(part, ir.Atom) and part is not atom]
+        elsewhere = {arg for part in others for arg in part.args}
+        columns = next(c.columns for c in self.program.collections if c.name == atom.collection)
+        return any(
+            not column.key
+            and not isinstance(arg, ir.Wild)
+            and (not isinstance(arg, ir.Var) or arg in elsewhere)
+            for arg, column in zip(atom.args, columns, strict=True)
+        )
+
+    @cached_property
+    def losing(self) -> frozenset[str]:
+        """Tables that rules delete from, and views that lose rows: of such, or by an absence."""
+        found = {rule.head for rule in self.program.rules if rule.op == "<-"}
+        again = True
+        while again:
+            again = False
+            for rule in self.program.rules:
+                if rule.op != "<=" or rule.head in found or self.kinds[rule.head] not in VIEWS:
+                    continue
+                atoms = [part for part in rule.body if isinstance(part, ir.Atom)]
+                if any(atom.negated or atom.collection in found for atom in atoms):
+                    found.add(rule.head)
+                    again = True
+        return frozenset(found)
 
     def _is_state(self, name: str) -> bool:
         return self.kinds[name] not in ("const", "roster") and name not in self.passing

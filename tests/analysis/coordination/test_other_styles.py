@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bloomish import (
     Address,
     Cluster,
@@ -274,6 +276,51 @@ def test_a_trip_is_booked_at_both_roles_or_at_none() -> None:
     for (end,) in ends(made, inserts):
         (seat,), (room,) = rows(end, "seats"), rows(end, "rooms")
         assert seat[1] == room[1]
+
+
+class Plane(Travel):
+    """Has a list of the seats that are free."""
+
+    plan = table(seat=int)
+    taken = table(seat=int, number=int, durable=True)
+    free = scratch(seat=int)
+
+    plan <= [(7,), (8,)]
+    free(x) <= plan(x) & notin(taken(x, _))
+    taken(x, n) < +Travel.fly(_, n, x) & free(x)
+
+
+class Inn(Travel):
+    """Marks a room as taken."""
+
+    rooms = table(room=Key(int), state=str, number=int, durable=True)
+
+    rooms <= [(7, "free", 0)]
+    rooms(x, "taken", n) < +-(Travel.stay(_, n, x) & rooms(x, "free", _))
+
+
+class Pension(Travel):
+    """Crosses a room off the list."""
+
+    vacant = table(room=int, durable=True)
+    rooms = table(room=int, number=int, durable=True)
+
+    vacant <= [(7,)]
+    vacant(x) < -Travel.stay(_, _, x) & vacant(x)
+    rooms(x, n) < +Travel.stay(_, n, x) & vacant(x)
+
+
+@pytest.mark.parametrize("hotel", [Inn, Pension])
+def test_a_row_that_need_not_stay_is_a_condition(hotel: type[Program]) -> None:
+    made = coordinate(Cluster(airline=Plane, hotel=hotel, agency=Agency), log="contract")
+    assert mechanisms(made) == [("atomic commit", "airline")]
+    inserts = [
+        Insert(0, "agency-0", "book", ((1, 7, 7),)),
+        Insert(0, "agency-0", "book", ((2, 8, 7),)),
+    ]
+    for (end,) in ends(made, inserts):
+        (seat,), (room,) = rows(end, "taken"), rows(end, "rooms")
+        assert seat[-1] == room[-1]
 
 
 class Diary(Travel):
