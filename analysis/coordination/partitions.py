@@ -38,6 +38,7 @@ def partition(
     for node, stream in streams.items():
         known = [frozenset(at for _, at in end.columns) for end in stream.ends]
         stream.part = tuple(sorted(asked.get(node, frozenset()).intersection(*known)))
+        _as_declared(system, stream)
     for stream in streams.values():
         for end in stream.ends:
             for behind in end.channels:  # what rests on it asks for all of it
@@ -54,6 +55,24 @@ def partition(
     for stream in streams.values():
         for end in stream.ends:
             _agree(system, contracts, stream, end)
+
+
+def _as_declared(system: System, stream: Stream) -> None:
+    """Where a program has a word of its own for the end of less columns, and none for all of
+    them, these are the partition: who knows the end of a day needs no end of each of its hours."""
+    for end in stream.ends:
+        if not end.inputs:
+            continue
+        names = {column.name for column in by_end(stream, end)}
+        declared = [
+            set(one.key) for one in system.program(end.role).assumptions if one.kind == "ends"
+        ]
+        fitting = [key for key in declared if key <= names]
+        if fitting:
+            most = max(fitting, key=lambda key: (len(key), sorted(key)))
+            stream.part = tuple(
+                at for column, at in end.columns if column.name in most and at in stream.part
+            )
 
 
 def _ways(streams: Mapping[str, Stream]) -> dict[str, set[tuple[ir.Column, ...]]]:

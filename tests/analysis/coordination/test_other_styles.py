@@ -10,6 +10,7 @@ from bloomish import (
     Key,
     Program,
     _,
+    assume,
     channel,
     here,
     index,
@@ -334,3 +335,37 @@ class Diary(Travel):
 def test_who_only_takes_notes_has_no_part_in_it() -> None:
     made = coordinate(Cluster(airline=Airline, hotel=Diary, agency=Agency))
     assert mechanisms(made) == [("local order", "airline")]
+
+
+# ------------------------------------------------------------------- an end of its own
+
+
+class Sold(Program):
+    sold = channel(to=Address, day=int, region=str, number=int, amount=int)
+
+
+class Shop(Sold):
+    """Says when a day is over, and not when a region is."""
+
+    adders = roster("adder")
+    sell = input(day=int, region=str, number=int, amount=int)
+    day_over = input(day=int)
+    assume("ends", day_over, key="day")
+
+    Sold.sold(at, n, place, y, x) < ~sell(n, place, y, x) & adders(at)
+
+
+class Adder(Sold):
+    sales = table(day=int, region=str, number=int, amount=int)
+    total = output(day=int, region=str, amount=int)
+
+    sales(n, place, y, x) <= Sold.sold(_, n, place, y, x)
+    total(n, place, sum_(x)) <= sales(n, place, _, x)
+
+
+def test_the_end_that_a_program_declares_serves_for_what_is_within() -> None:
+    made = coordinate(Cluster(shop=Shop * 2, adder=Adder))
+    assert mechanisms(made) == [("seal", "adder")]
+    (insertion,) = made.plan.insertions
+    assert insertion.gate == ("day",)
+    assert insertion.what.endswith("(said by shop:day_over(day))")
