@@ -123,29 +123,32 @@ def run(quick: bool) -> Iterator[Row]:
 def _protocol(name: str, limit: int, quick: bool) -> Iterator[Row]:
     from tests.programs.planted import planted
 
-    campaign = _campaigns()[name]
+    module = import_module(f"tests.programs.planted.{name}")
     with TemporaryDirectory() as folder:
-        for bug in import_module(f"tests.programs.planted.{name}").BUGS:
-            if quick and bug.seed > 0:
-                continue
-            stage = planted(bug, name, Path(folder))
-            yield search(f"{name}: {bug.name}", campaign(stage), bug.breaks, limit)
+        for bugs, campaign in _campaigns()[name].items():
+            for bug in getattr(module, bugs):
+                if quick and bug.seed > 0:
+                    continue
+                stage = planted(bug, name, Path(folder))
+                yield search(f"{name}: {bug.name}", campaign(stage), bug.breaks, limit)
 
 
-def _campaigns() -> dict[str, Callable[..., Campaign]]:
-    """The campaigns that the right protocols stand in their tests."""
+def _campaigns() -> dict[str, dict[str, Callable[..., Campaign]]]:
+    """Protocol -> its lists of bugs -> the campaign that the right protocol stands in its tests."""
     from functools import partial
 
-    from tests.programs import loads, test_seal
+    from tests.programs import loads, test_multipaxos, test_seal
     from tests.programs.campaigns import Campaign
-    from tests.programs.test_multipaxos import campaign as multipaxos
 
     return {
-        "two_phase_commit": partial(Campaign, load=loads.transactions),
-        "paxos": partial(Campaign, load=loads.rivals),
-        "paxos_commit": partial(Campaign, load=loads.commitments),
-        "seal": partial(Campaign, load=loads.groups, rates=test_seal.RATES),
-        "multipaxos": multipaxos,
+        "two_phase_commit": {"BUGS": partial(Campaign, load=loads.transactions)},
+        "paxos": {"BUGS": partial(Campaign, load=loads.rivals)},
+        "paxos_commit": {"BUGS": partial(Campaign, load=loads.commitments)},
+        "seal": {"BUGS": partial(Campaign, load=loads.groups, rates=test_seal.RATES)},
+        "multipaxos": {
+            "BUGS": test_multipaxos.campaign,
+            "READING_BUGS": test_multipaxos.reading,
+        },
     }
 
 

@@ -10,8 +10,9 @@ turns.
 
 With one client we lose: on a command's way are two syncs one after the other, of the votes and of
 what the leader has applied, and six hops between Python processes; etcd answers after the first
-sync, applies in memory, and reads without writing to its log.  With more clients the syncs are
-shared, and what counts is the processor time per command.
+sync and applies in memory.  With more clients the syncs are shared, and what counts is the
+processor time per command.  Both read without writing to the log, once a majority has confirmed
+the leader.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ Theory and Practice" (2014), section 6.3.
   does while it is less than `WINDOW` slots ahead of what it has applied.  So slots do not wait for
   each other (pipelining), and yet under load commands gather; and who applies is not overrun.
 - A replica applies one command per tick, by a cursor in the batch.
+- What only reads takes no slot: the leader answers it once a majority has said that it still leads.
 - With every beat of the detector a replica says how far it has come.  Who is behind asks for what
   it lacks and gets entries of the log or, where these are gone, an image of the state.
 - Votes and entries are deleted below the *floor*: what every replica that is not suspected has
@@ -38,8 +39,8 @@ acceptor, acceptors, ballot, base, batch, best, cast, command, commands, end = v
 first, floor_, higher, leader, mine, parts, reached, replica, row, slot = variables(
     "first floor_ higher leader mine parts reached replica row slot"
 )
-a, b, client, done, key, number, ok, op, passed_on, session, value, votes = variables(
-    "a b client done key number ok op passed_on session value votes"
+a, b, client, done, key, number, ok, op, passed_on, question, session, value, votes = variables(
+    "a b client done key number ok op passed_on question session value votes"
 )
 
 NEVER = (0, "")
@@ -353,6 +354,91 @@ class Log(MultiPaxos):
     )
 
 
+# ------------------------------------------------------------------ reads beside the log
+
+
+class Reads(Log):
+    """Linearizable reads that cost no slot, no vote and no disk.
+
+    Source: Ongaro (2014), section 6.4, without its leases, since no clock is to be relied on.
+
+    A leader notes its next free slot and asks the others whether they have promised nobody else.
+    Whatever was decided before then is below that slot: any later leader would have had to be
+    promised to by one of the majority that says so.  Once all below is applied, the state answers.
+    What is asked while a round is under way shares the next: 2(n - 1) messages for all of them.
+
+    Who inherits it derives `ask` (heeded at the leader) and answers from its state what is
+    `granted`; a question is gone when its leader is, and has to be asked again.
+    """
+
+    confirm = channel(to=Address, ballot=(int, Address), number=int, leader=Address)
+    confirmed = channel(to=Address, ballot=(int, Address), number=int, acceptor=Address)
+
+    ask = scratch(question=Any)
+    granted = scratch(question=Any)
+
+    asked = table(question=Any)
+    last = table(number=Max(int))                               # of the rounds there were
+    begun = scratch(ballot=(int, Address), number=int, slot=int)
+    round_ = table(ballot=Key((int, Address)), number=int, slot=int)
+    of_round = table(question=Any)
+    backing = table(ballot=Key((int, Address)), number=Key(int), acceptors=SetUnion(Address))
+    backed = scratch(slot=int)
+    cleared = table(question=Any, slot=int)                     # but for what is to be applied yet
+
+    last <= [(0,)]
+    asked(question) <= ask(question) & Log.leading(_)
+    begun(ballot, number + 1, slot) <= (
+        Log.ready(ballot) & Log.free(ballot, slot) & last(number) & asked(_)
+        & notin(round_(_, _, _))
+    )
+    last(number) <+ begun(_, number, _)
+    round_(ballot, number, slot) <+ begun(ballot, number, slot)
+    of_round(question) <+ begun(_, _, _) & asked(question)
+    asked(question) <- begun(_, _, _) & asked(question)
+
+    confirm(replica, ballot, number, here) <~ (
+        Log.leading(ballot) & round_(ballot, number, _) & MultiPaxos.replicas(replica)
+        & (replica != here)
+    )
+    Log.promised(ballot) <= confirm(_, ballot, _, _)
+    confirmed(leader, ballot, number, here) <~ (
+        confirm(_, ballot, number, leader) & Log.promised(ballot)
+    )
+    MultiPaxos.overtaken(leader, higher) <~ (
+        confirm(_, ballot, _, leader) & Log.promised(higher) & (higher > ballot)
+    )
+
+    backing(ballot, number, {here}) <= Log.leading(ballot) & round_(ballot, number, _)
+    backing(ballot, number, {acceptor}) <= (
+        confirmed(_, ballot, number, acceptor) & round_(ballot, number, _)
+    )
+    backed(slot) <= (
+        Log.leading(ballot) & round_(ballot, number, slot) & backing(ballot, number, acceptors)
+        & (size(acceptors) > size(MultiPaxos.replicas) / 2)
+    )
+    granted(question) <= (
+        backed(slot) & Log.current(first, _) & (first >= slot) & of_round(question)
+    )
+    cleared(question, slot) <+ (
+        backed(slot) & Log.current(first, _) & (first < slot) & of_round(question)
+    )
+    granted(question) <= cleared(question, slot) & Log.current(first, _) & (first >= slot)
+
+    # --- what is over is deleted
+
+    of_round(question) <- of_round(question) & backed(_)
+    backing(ballot, number, acceptors) <- backing(ballot, number, acceptors) & backed(_)
+    round_(ballot, number, slot) <- round_(ballot, number, slot) & backed(_)
+    cleared(question, slot) <- cleared(question, slot) & granted(question)
+    asked(question) <- asked(question) & notin(Log.leading(_))
+    of_round(question) <- of_round(question) & round_(ballot, _, _) & notin(Log.leading(ballot))
+    backing(ballot, number, acceptors) <- (
+        backing(ballot, number, acceptors) & notin(Log.leading(ballot))
+    )
+    round_(ballot, number, slot) <- round_(ballot, number, slot) & notin(Log.leading(ballot))
+
+
 # ------------------------------------------------------------------ a store on top
 
 
@@ -370,9 +456,10 @@ class Store(Program):
     reply = channel(to=Address, session=int, number=int, ok=bool, value=str)
 
 
-class Replica(Log, Store):
+class Replica(Reads, Store):
     """Executes every command of a session once, however often it is sent and wherever it stands in
-    the log; the numbers of a session ascend, and one of them is under way at a time."""
+    the log; the numbers of a session ascend, and one of them is under way at a time.  What only
+    reads is no command: the leader answers it, as often as it is sent."""
 
     protocol(by=("the log", "one command per tick", "numbers of sessions"))
 
@@ -389,6 +476,7 @@ class Replica(Log, Store):
     old = scratch(key=Key(str), value=str)
     new = scratch(key=Key(str), value=str)
     result = scratch(client=Address, session=int, number=int, ok=bool, value=str)
+    read = scratch(client=Address, session=int, number=int, key=str)
 
     # --- into the log, by whoever leads; an answer that was lost is given again
 
@@ -398,7 +486,7 @@ class Replica(Log, Store):
     )
     Log.propose((client, session, number, op, key, a, b)) <= (
         Store.request(_, client, session, number, op, key, a, b, _)
-        & notin(known(client, session, number))
+        & notin(known(client, session, number)) & (op != "get")
     )
     Store.request(leader, client, session, number, op, key, a, b, True) <~ (
         Store.request(_, client, session, number, op, key, a, b, False)
@@ -407,6 +495,22 @@ class Replica(Log, Store):
     Store.reply(client, session, number, ok, value) <~ (
         Store.request(_, client, session, number, _, _, _, _, _)
         & sessions(client, session, number, ok, value)
+    )
+
+    # --- reads, by whoever leads
+
+    Reads.ask((client, session, number, key)) <= (
+        Store.request(_, client, session, number, "get", key, _, _, _)
+    )
+    read(
+        field(question, 0, Address), field(question, 1, int), field(question, 2, int),
+        field(question, 3, str),
+    ) <= Reads.granted(question)
+    Store.reply(client, session, number, True, value) <~ (
+        read(client, session, number, key) & store(key, value)
+    )
+    Store.reply(client, session, number, True, "") <~ (
+        read(client, session, number, key) & notin(store(key, _))
     )
 
     # --- out of the log
@@ -432,8 +536,8 @@ class Replica(Log, Store):
     result(client, session, number, True, value) <= (
         call(client, session, number, _, key, _, _) & new(key, value)
     )
-    result(client, session, number, op == "get", value) <= (
-        call(client, session, number, op, key, _, _) & old(key, value) & notin(new(key, _))
+    result(client, session, number, False, value) <= (
+        call(client, session, number, _, key, _, _) & old(key, value) & notin(new(key, _))
     )
     sessions(client, session, number, ok, value) <+- result(client, session, number, ok, value)
     Store.reply(client, session, number, ok, value) <~ (

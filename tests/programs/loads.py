@@ -97,6 +97,35 @@ def _duels(falls: Sequence[Fall]) -> list[NodeFault]:
     ]
 
 
+CUTS = [SAFETY // 10, SAFETY * 4 // 10, SAFETY * 7 // 10]
+CUT = SAFETY // 5
+
+
+def deposed(chance: random.Random) -> Iterator[Fault]:
+    """Who leads is cut off from one of the other replicas or both, and not from the client."""
+    leader, *others = REPLICAS
+    for start in CUTS:
+        cut = chance.sample(others, chance.choice((1, 2)))
+        yield LinkFault("partition", (leader,), tuple(cut), start, start + CUT)
+
+
+def reads(chance: random.Random, falls: Sequence[Fall]) -> Iterator[Insert]:
+    """Meanwhile another replica usurps and gets the client's words; and somebody reads, wherever
+    it is."""
+    numbers = dict.fromkeys(range(6), 0)
+    for start in CUTS:
+        for time in sorted(start + chance.randrange(CUT) for _ in range(15)):
+            op = chance.choice(("append", "get"))
+            session = chance.randrange(3) + 3 * (op == "get")
+            number = numbers[session] = numbers[session] + 1
+            if op == "append":
+                other = chance.choice(REPLICAS[1:])
+                yield at(time, other, "usurp", (start + number,))
+                yield at(time, "client-0", "misled", (other,))
+            word = f"{session}.{number} "
+            yield at(time, "client-0", "invoke", (session, number, op, "k", word, ""))
+
+
 def groups(chance: random.Random, falls: Sequence[int]) -> Iterator[Insert]:
     """Groups with crews of some producers, who add items, some of them too late.
 

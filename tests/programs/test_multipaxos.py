@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +19,9 @@ from bloomish.runtime.sim.schedule import SECOND, from_text
 from bloomish.runtime.sim.stage import Stage, stage_of
 from bloomish.runtime.sim.world import World
 from tests.programs.campaigns import FAULTS, Campaign, world
-from tests.programs.loads import calls, duels
+from tests.programs.loads import calls, deposed, duels, reads
 from tests.programs.planted import Bug, found, planted
-from tests.programs.planted.multipaxos import BUGS
+from tests.programs.planted.multipaxos import BUGS, READING_BUGS
 
 TARGET = "bloomish.programs.multipaxos"
 REPLICAS = ("replica-0", "replica-1", "replica-2")
@@ -34,6 +35,10 @@ def stage() -> Stage:
 
 def campaign(stage: Stage) -> Campaign:
     return Campaign(stage, calls, RATES, ticks=5_000, plot=duels)
+
+
+def reading(stage: Stage) -> Campaign:
+    return Campaign(stage, reads, FAULTS, ticks=5_000, plot=deposed)
 
 
 def started(stage: Stage, faults: str = "") -> World:
@@ -194,6 +199,10 @@ def test_all_faults(fresh_seeds: list[int]) -> None:
     campaign(world("multipaxos")).holds([*range(6), *fresh_seeds])
 
 
+def test_who_is_deposed_answers_no_reads(fresh_seeds: list[int]) -> None:
+    reading(world("multipaxos")).holds([*range(6), *fresh_seeds])
+
+
 def test_loss_alone_delays_and_nothing_else() -> None:
     Campaign(world("multipaxos"), calls, Rates(loss=0.4), 5_000).holds(range(2))
 
@@ -203,10 +212,16 @@ def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
     assert found(campaign(planted(bug, "multipaxos", tmp_path)), bug) is not None
 
 
+@pytest.mark.parametrize("bug", READING_BUGS, ids=lambda bug: bug.name)
+def test_a_planted_bug_of_reads_is_found(bug: Bug, tmp_path: Path) -> None:
+    assert found(reading(planted(bug, "multipaxos", tmp_path)), bug) is not None
+
+
 @pytest.mark.campaign
 @pytest.mark.timeout(7_200)
-def test_a_thousand_fresh_seeds() -> None:
-    campaign(world("multipaxos")).holds(range(10_000, 11_000))
+@pytest.mark.parametrize("made", [campaign, reading])
+def test_a_thousand_fresh_seeds(made: Callable[[Stage], Campaign]) -> None:
+    made(world("multipaxos")).holds(range(10_000, 11_000))
 
 
 def test_on_processes(tmp_path: Path) -> None:

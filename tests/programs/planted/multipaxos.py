@@ -15,8 +15,8 @@ BUGS = [
         [("proposal(ballot, slot, best.value()) <+", "proposal(ballot, slot, NO_OP) <+")],
         "torn",
     ),
-    Bug("volatile promises", PROGRAM, [(PROMISED, PROMISED.replace("True", "False"))], "torn", 19),
-    Bug("volatile votes", PROGRAM, [(VOTE, VOTE.replace("True", "False"))], "torn", seed=31),
+    Bug("volatile promises", PROGRAM, [(PROMISED, PROMISED.replace("True", "False"))], "torn", 26),
+    Bug("volatile votes", PROGRAM, [(VOTE, VOTE.replace("True", "False"))], "torn", seed=68),
     Bug(
         "half for a majority",
         PROGRAM,
@@ -28,7 +28,7 @@ BUGS = [
         PROGRAM,
         [("return (ballot[0] + 1, node)", 'return (ballot[0] + 1, "")')],
         "torn",
-        seed=21,
+        seed=42,
     ),
     Bug(
         "a decision taken for an older vote",
@@ -51,6 +51,39 @@ BUGS = [
             )
         ],
         "stale",
-        seed=6,
+        seed=1,
     ),
 ]
+
+BACKING = "backing(ballot, number, {here}) <= Log.leading(ballot) & round_(ballot, number, _)"
+CONFIRMED = "confirm(_, ballot, number, leader) & Log.promised(ballot)"
+READING_BUGS = [
+    Bug(
+        "reads backed by whom it has asked",
+        PROGRAM,
+        [(BACKING, BACKING.replace("{here}", "{replica}") + " & MultiPaxos.replicas(replica)")],
+        "stale",
+        seed=35,
+    ),
+    Bug(
+        "reads confirmed by who has promised another and hides it",
+        PROGRAM,
+        [
+            (CONFIRMED, "confirm(_, ballot, number, leader)"),
+            (
+                "confirm(_, ballot, _, leader) & Log.promised(higher) & (higher > ballot)",
+                "confirm(_, ballot, _, leader) & Log.promised(higher) & (higher < ballot)",
+            ),
+        ],
+        "stale",
+        seed=70,
+    ),
+    Bug(
+        "reads that do not wait for the log",
+        PROGRAM,
+        [("(first >= slot) & of_round(question)", "of_round(question)")],
+        "stale",
+        seed=4,
+    ),
+]
+"""To be found where who leads is cut off (`loads.deposed`, `loads.reads`)."""
