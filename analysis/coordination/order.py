@@ -16,7 +16,7 @@ carried by the log's images.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bloomish import ir
@@ -307,6 +307,17 @@ def _deliver(
         for path in paths:
             for form in sorted(sending.forms.get(collection.name, ())):
                 rules.append(_delivered(path, name, collection, form, len(rules) + 1))
+    for told, prompt, passed in sending.passed:
+        source = f"{paths[0]}.at_{prompt.collection.name.replace('.', '_')}"
+        if not any(c.name == source for c in collections):
+            node = ir.Column("origin_", ir.Plain("Address"))
+            plain = tuple(replace(column, key=False) for column in prompt.collection.columns)
+            doc = f"{prompt.collection.name}, by where it came to"
+            collections.append(ir.Collection(source, "scratch", (node, *plain), doc=doc))
+            rules += (_everywhere(path, source, prompt.collection) for path in paths)
+        name = names[told.collection.name]
+        rule = passed.arrived(name, source, ORIGIN)
+        rules.append(replace(rule, name=f"{name}_{len(rules) + 1}"))
     deployed = add(deployed, role, collections, rules)
     changed = {
         rule.name: (reading(rule, names),)
@@ -318,22 +329,34 @@ def _deliver(
 
 def _delivered(path: str, name: str, collection: ir.Collection, form: str, number: int) -> ir.Rule:
     """Commands of one form taken apart into an entry's rows."""
-    command, node = ir.Var("command"), ir.Var("node")
-    channel = collection.kind == "channel"
-    own = collection.columns[1:] if channel else collection.columns
+    taken, body = _taken_apart(path, collection, form)
+    if form == ADDRESSED:
+        node, nodes = ir.Var("node"), ir.Field(ir.Var("command"), len(taken) + 1, ir.Plain("Any"))
+        body += (ir.Each((node,), nodes), ir.Condition(ir.Binary("==", node, ir.Here())))
+    head: tuple[ir.Expr, ...] = (ir.Here(), *taken) if collection.kind == "channel" else taken
+    return ir.Rule(f"{name}_{number}", name, head, "<=", body, ORIGIN)
+
+
+def _everywhere(path: str, name: str, collection: ir.Collection) -> ir.Rule:
+    """At every node, what an input brings to any of them, with the node."""
+    taken, body = _taken_apart(path, collection, ADDRESSED)
+    nodes = ir.Field(ir.Var("command"), len(taken) + 1, ir.Plain("Any"))
+    node = ir.Field(nodes, 0, ir.Plain("Address"))
+    number = path.rpartition("_")[2] if "_" in path else "1"
+    return ir.Rule(f"{name}_{number}", name, (node, *taken), "<=", body, ORIGIN)
+
+
+def _taken_apart(
+    path: str, collection: ir.Collection, form: str
+) -> tuple[tuple[ir.Expr, ...], tuple[ir.Literal, ...]]:
+    """A command's columns, and the literals that find commands of this form."""
+    command = ir.Var("command")
+    own = collection.columns[1:] if collection.kind == "channel" else collection.columns
     taken = tuple(ir.Field(command, place, column.type) for place, column in enumerate(own, 1))
     label = ir.Binary(
         "==", ir.Field(command, 0, ir.Plain("str")), ir.Const(label_of(collection) + form)
     )
-    body: tuple[ir.Literal, ...] = (
-        ir.Atom(f"{path}.deliver", (ir.Wild(), command)),
-        ir.Condition(label),
-    )
-    if form == ADDRESSED:
-        nodes = ir.Field(command, len(own) + 1, ir.Plain("Any"))
-        body += (ir.Each((node,), nodes), ir.Condition(ir.Binary("==", node, ir.Here())))
-    head: tuple[ir.Expr, ...] = (ir.Here(), *taken) if channel else taken
-    return ir.Rule(f"{name}_{number}", name, head, "<=", body, ORIGIN)
+    return taken, (ir.Atom(f"{path}.deliver", (ir.Wild(), command)), ir.Condition(label))
 
 
 def _keep_state(

@@ -4,7 +4,8 @@ A rule that sends to every node of the ordered role (its address is a variable
 of the role's roster and of nothing else) submits its row once, for all.  Any
 other rule's rows are collected by destination, so that one message to several
 nodes is one command that names them.  What came from outside, by an input, a
-timer or a channel on which nobody here sends, is submitted where it arrives.
+timer or a channel on which nobody here sends, is submitted where it arrives; what
+a node tells the others because of it, goes with it (`passing.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bloomish import ir
+from bloomish.analysis.coordination.passing import PassedOn, keeps_its_key, passed_on
 from bloomish.analysis.coordination.splice import (
     add,
     embed,
@@ -42,6 +44,8 @@ class Sending:
     submitters: list[str] = field(default_factory=list)
     forms: dict[str, set[str]] = field(default_factory=dict)
     arriving: set[str] = field(default_factory=set)
+    passed: list[tuple[Entry, Entry, PassedOn]] = field(default_factory=list)
+    """What is told, the entry that prompts it, and the rule: no command of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,10 @@ class _Role:
         self.collections: list[ir.Collection] = []
         self.rules: list[ir.Rule] = []
         self.changed: dict[str, list[ir.Rule]] = {}
+        self.entries: Sequence[Entry] = ()
 
     def submit(self, entries: Sequence[Entry]) -> None:
+        self.entries = entries
         for entry in entries:
             if entry.collection.kind == "channel" and not entry.from_outside:
                 self._sent(entry)
@@ -164,6 +170,8 @@ class _Role:
         """One sending rule."""
         box = "submit" if is_ephemeral(self.program, rule) else "keep"
         self.changed[rule.name] = [rule] if self._read_elsewhere(entry) else []
+        if self._passed_on(entry, rule):
+            return
         literal = self._broadcast(rule)
         flat = f"{entry.collection.name.replace('.', '_')}_{len(self.rules) + 1}"
         columns = entry.collection.columns
@@ -189,6 +197,22 @@ class _Role:
             gathered, (ir.Aggregate("collect", node), *names), (ir.Atom(name, (node, *names)),)
         )
         self._command(entry, box, names, nodes, (ir.Atom(gathered, (nodes, *names)),), rule.span)
+
+    def _passed_on(self, entry: Entry, rule: ir.Rule) -> bool:
+        """Whether the command of another entry's row brings what the rule sends because of it."""
+        prompts = {
+            one.collection.name: one
+            for one in self.entries
+            if self.name == self.ordered and one.collection.kind == "input"
+        }
+        found = passed_on(self.program, rule, self.ordered, prompts)
+        if found is None:
+            return False
+        prompt = prompts[found.trigger.collection]
+        if not keeps_its_key(found, prompt.key, entry.key):
+            return False
+        self.sending.passed.append((entry, prompt, found))
+        return True
 
     def _broadcast(self, rule: ir.Rule) -> ir.Atom | None:
         """The roster literal by which a rule sends to all nodes of the ordered role."""

@@ -361,6 +361,31 @@ def test_a_timer_that_fires_at_one_replica_prompts_them_all() -> None:
     assert not space.violations
 
 
+class Mesh(Program):
+    """Everyone writes at home and tells the others."""
+
+    peers = roster("peer")
+    put = input(key=str, value=str)
+    told = channel(to=Address, key=str, value=str)
+    data = table(key=Key(str), value=str)
+
+    data(key, max_(value)) < +-put(key, value)
+    told(node, key, value) < ~put(key, value) & peers(node) & (node != here)
+    data(key, max_(value)) < +-told(_, key, value)
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_what_one_writes_at_home_and_tells_the_others_takes_one_slot(shards: int) -> None:
+    """In slots of their own, each of two who write would end with what the other wrote."""
+    made = coordinate(Cluster(peer=Mesh * 3), log="contract", shards=shards)
+    assert made.after.status == 0
+    stage = stage_of_target(Target("mesh", (), made.deployed), ())
+    inserts = [Insert(0, f"peer-{n}", "put", (("x", value),)) for n, value in enumerate("ab")]
+    found = outcomes(explore(stage, inserts, Limits(states=20_000, duplicates=0)))
+    ends = {tuple(outcome.rows(node, "data") for node in stage.nodes) for outcome in found}
+    assert ends == {((("x", value),),) * 3 for value in "ab"}
+
+
 @pytest.mark.parametrize("name", ["M9", "M13", "M17", "M24", "M35", "M38"])
 @pytest.mark.parametrize("nodes", [1, 3])
 def test_races_are_settled(name: str, nodes: int) -> None:
