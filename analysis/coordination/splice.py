@@ -178,14 +178,43 @@ def add(
     collections: Iterable[ir.Collection] = (),
     rules: Iterable[ir.Rule] = (),
 ) -> CompiledCluster:
-    """More declarations, first, and more rules, last, at a role."""
+    """More declarations, first, and more rules, last, at a role.
+
+    Declarations under a path that there is go to the others under it: what is embedded comes in
+    one order in all lists, by which it is told apart again where it is printed.
+    """
     program = role_of(deployed, role).program
     program = replace(
         program,
-        collections=_union(tuple(collections), program.collections, "collection"),
+        collections=_grouped(
+            _union(tuple(collections), program.collections, "collection"), program.collections
+        ),
         rules=_union(program.rules, tuple(rules), "rule"),
     )
     return with_role(deployed, role, program, deployed.externals[role])
+
+
+def _grouped(
+    every: Iterable[ir.Collection], known: tuple[ir.Collection, ...]
+) -> tuple[ir.Collection, ...]:
+    """All of them, those that were not known before those of the same path, if there are any."""
+    paths = {_path(c) for c in known} - {""}
+    names = {c.name for c in known}
+    more: dict[str, list[ir.Collection]] = {}
+    for collection in every:
+        if collection.name not in names:
+            path = _path(collection)
+            more.setdefault(path if path in paths else "", []).append(collection)
+    found = more.pop("", [])
+    for collection in known:
+        found += [*more.pop(_path(collection), ()), collection]
+    return tuple(found)
+
+
+def _path(collection: ir.Collection) -> str:
+    """The first name of a path, "" without one."""
+    path, dot, _ = collection.name.partition(".")
+    return path if dot else ""
 
 
 def replace_rules(

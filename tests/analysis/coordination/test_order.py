@@ -449,9 +449,10 @@ def stated(text: str) -> list[str]:
     return [line for line in lines if not line.lstrip().startswith("# ")]
 
 
+@pytest.mark.parametrize("shards", [1, 3])
 @pytest.mark.parametrize("target", ["register.py", "first_come_lock.py", "cart.py:destructive"])
-def test_the_result_is_an_ordinary_program_file(target: str, tmp_path: Path) -> None:
-    made = coordinate(str(PROGRAMS / target))
+def test_the_result_is_an_ordinary_program_file(target: str, shards: int, tmp_path: Path) -> None:
+    made = coordinate(str(PROGRAMS / target), shards=shards)
     file = tmp_path / "made.py"
     file.write_text(printed(made.deployed.deployment))
     read = load(str(file))
@@ -459,7 +460,9 @@ def test_the_result_is_an_ordinary_program_file(target: str, tmp_path: Path) -> 
     again = read.cluster.deployment
     assert "# coordination: order" in file.read_text()
     assert stated(printed(again)) == stated(file.read_text())
-    assert check(str(file)).status == 0
+    found = check(str(file))
+    assert found.status == 0
+    assert found.modes == made.after.modes
     for role, other in zip(made.deployed.deployment.roles, again.roles, strict=True):
         assert {c.name for c in role.program.collections} == {
             c.name for c in other.program.collections
