@@ -61,6 +61,7 @@ ORDERING = "bloomish.programs.ordering"
 CONTRACT = "bloomish.programs.ordering_contract"
 ORIGIN = "coordination: order"
 NO_KEY = Shard((), ())
+NODE = ir.Var("node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,19 +332,24 @@ def _delivered(path: str, name: str, collection: ir.Collection, form: str, numbe
     """Commands of one form taken apart into an entry's rows."""
     taken, body = _taken_apart(path, collection, form)
     if form == ADDRESSED:
-        node, nodes = ir.Var("node"), ir.Field(ir.Var("command"), len(taken) + 1, ir.Plain("Any"))
-        body += (ir.Each((node,), nodes), ir.Condition(ir.Binary("==", node, ir.Here())))
+        body += (_each_node(len(taken)), ir.Condition(ir.Binary("==", NODE, ir.Here())))
     head: tuple[ir.Expr, ...] = (ir.Here(), *taken) if collection.kind == "channel" else taken
     return ir.Rule(f"{name}_{number}", name, head, "<=", body, ORIGIN)
 
 
 def _everywhere(path: str, name: str, collection: ir.Collection) -> ir.Rule:
-    """At every node, what an input brings to any of them, with the node."""
+    """At every node, what comes to some of them only, with the node that it comes to."""
     taken, body = _taken_apart(path, collection, ADDRESSED)
-    nodes = ir.Field(ir.Var("command"), len(taken) + 1, ir.Plain("Any"))
-    node = ir.Field(nodes, 0, ir.Plain("Address"))
+    body += (_each_node(len(taken)),)
+    node = ir.Field(ir.TupleExpr((NODE,)), 0, ir.Plain("Address"))
+    row = (node, *taken) if collection.kind == "channel" else taken
     number = path.rpartition("_")[2] if "_" in path else "1"
-    return ir.Rule(f"{name}_{number}", name, (node, *taken), "<=", body, ORIGIN)
+    return ir.Rule(f"{name}_{number}", name, (node, *row), "<=", body, ORIGIN)
+
+
+def _each_node(columns: int) -> ir.Each:
+    """The nodes that an addressed command names behind its columns."""
+    return ir.Each((NODE,), ir.Field(ir.Var("command"), columns + 1, ir.Plain("Any")))
 
 
 def _taken_apart(

@@ -10,7 +10,7 @@ a node tells the others because of it, goes with it (`passing.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bloomish import ir
@@ -72,8 +72,19 @@ def send_to_logs(
     """All senders' rules for these entries of the role `ordered`, turned into submissions to
     the one log, or each to one of the logs, under `paths`."""
     sending = Sending(deployed)
-    for role in deployed.deployment.roles:
-        _Role(sending, role.name, ordered, tuple(paths), outbox, origin).submit(entries)
+    roles = [
+        _Role(sending, role.name, ordered, tuple(paths), outbox, origin)
+        for role in deployed.deployment.roles
+    ]
+    for_one = [
+        entry
+        for entry in entries
+        if entry.collection.kind == "input"
+        or (entry.collection.kind == "channel" and not entry.from_outside)
+        and not any(role.tells_all(entry) for role in roles)
+    ]
+    for role in roles:
+        role.submit(entries, for_one)
     return sending
 
 
@@ -104,19 +115,24 @@ class _Role:
         self.collections: list[ir.Collection] = []
         self.rules: list[ir.Rule] = []
         self.changed: dict[str, list[ir.Rule]] = {}
-        self.entries: Sequence[Entry] = ()
+        self.for_one: Sequence[Entry] = ()
 
-    def submit(self, entries: Sequence[Entry]) -> None:
-        self.entries = entries
+    def tells_all(self, entry: Entry) -> bool:
+        """Whether this role sends rows of an entry that are for all nodes of the ordered role."""
+        return any(self._broadcast(rule) is not None for rule in self._sending(entry))
+
+    def submit(self, entries: Sequence[Entry], for_one: Sequence[Entry]) -> None:
+        """The rules for these entries; rows of `for_one` go to the nodes that they name."""
+        self.for_one = for_one
         for entry in entries:
             if entry.collection.kind == "channel" and not entry.from_outside:
                 self._sent(entry)
             elif self.name == self.ordered:
                 self._arriving(entry)
-        if not self.rules:
-            return
         sending = self.sending
         sending.deployed = replace_rules(sending.deployed, self.name, self.changed)
+        if not self.rules:
+            return
         for path in self.paths if self.name != self.ordered else ():
             sending.deployed = embed(
                 sending.deployed,
@@ -156,15 +172,14 @@ class _Role:
     # ---------------------------------------------------------------- what is sent
 
     def _sent(self, entry: Entry) -> None:
+        for rule in self._sending(entry):
+            self._turn(entry, rule)
+
+    def _sending(self, entry: Entry) -> Iterable[ir.Rule]:
+        """The rules by which this role sends rows of an entry."""
         wire = entry.collection.wire
-        own = next(
-            (c for c in self.program.collections if c.kind == "channel" and c.wire == wire), None
-        )
-        if own is None:
-            return
-        for rule in self.program.rules:
-            if rule.op == "<~" and rule.head == own.name:
-                self._turn(entry, rule)
+        own = {c.name for c in self.program.collections if c.kind == "channel" and c.wire == wire}
+        return (r for r in self.program.rules if r.op == "<~" and r.head in own)
 
     def _turn(self, entry: Entry, rule: ir.Rule) -> None:
         """One sending rule."""
@@ -200,11 +215,7 @@ class _Role:
 
     def _passed_on(self, entry: Entry, rule: ir.Rule) -> bool:
         """Whether the command of another entry's row brings what the rule sends because of it."""
-        prompts = {
-            one.collection.name: one
-            for one in self.entries
-            if self.name == self.ordered and one.collection.kind == "input"
-        }
+        prompts = {one.collection.name: one for one in self.for_one if self.name == self.ordered}
         found = passed_on(self.program, rule, self.ordered, prompts)
         if found is None:
             return False

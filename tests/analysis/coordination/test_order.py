@@ -386,6 +386,46 @@ def test_what_one_writes_at_home_and_tells_the_others_takes_one_slot(shards: int
     assert ends == {((("x", value),),) * 3 for value in "ab"}
 
 
+class Asked(Program):
+    """What is said to a replica of the client's choice."""
+
+    write = channel(to=Address, key=str, value=str)
+
+
+class Forwarding(Asked):
+    """Takes what it is asked to, and forwards it to the others."""
+
+    peers = roster("replica")
+    forward = channel(to=Address, key=str, value=str)
+    data = table(key=Key(str), value=str)
+
+    data(key, max_(value)) < +-Asked.write(_, key, value)
+    forward(node, key, value) < ~Asked.write(_, key, value) & peers(node) & (node != here)
+    data(key, max_(value)) < +-forward(_, key, value)
+
+
+class ToOne(Asked):
+    """Asks the replica that its host names."""
+
+    put = input(node=Address, key=str, value=str)
+
+    Asked.write(node, key, value) < ~put(node, key, value)
+
+
+def test_what_one_is_sent_and_forwards_takes_one_slot() -> None:
+    made = coordinate(Cluster(replica=Forwarding * 3, client=ToOne * 2), log="contract")
+    assert not any(rule.head == "forward" for rule in rules(made, "replica").values())
+    stage = stage_of_target(Target("forwarding", (), made.deployed), ())
+    inserts = [
+        Insert(0, f"client-{n}", "put", ((f"replica-{n}", "x", value),))
+        for n, value in enumerate("ab")
+    ]
+    found = outcomes(explore(stage, inserts, Limits(states=20_000, duplicates=0)))
+    nodes = [node for node in stage.nodes if node.startswith("replica")]
+    ends = {tuple(outcome.rows(node, "data") for node in nodes) for outcome in found}
+    assert ends == {((("x", value),),) * 3 for value in "ab"}
+
+
 @pytest.mark.parametrize("name", ["M9", "M13", "M17", "M24", "M35", "M38"])
 @pytest.mark.parametrize("nodes", [1, 3])
 def test_races_are_settled(name: str, nodes: int) -> None:
