@@ -238,11 +238,11 @@ class Lineage:
             logs = {use.node for use in unit.negatives} & self.logs
             return "takes the log slot by slot" if fine and not logs else ""
         used = [modes[use.node] for use in unit.uses]
-        if set(used) <= {SEQ, CONST} and (SEQ in used or self._turns_on_a_log(unit, modes)):
+        if set(used) <= {SEQ, CONST} and (SEQ in used or self.turns_on_a_log(unit, modes)):
             return "a function of the log"
         return ""
 
-    def _turns_on_a_log(self, unit: Unit, modes: Mapping[str, Mode]) -> bool:
+    def turns_on_a_log(self, unit: Unit, modes: Mapping[str, Mode]) -> bool:
         """Whether a rule is part of a cycle that a log feeds: what it reads is not Const for
         good, the inference has only not come to it yet."""
         system = self.system

@@ -219,9 +219,12 @@ def t14_ordered(case: Case) -> None:
 
     Source: state-machine replication (Schneider 1990); ANALYSIS 4.6.
     """
-    if not case.known.lineage.logs or case.mode in (CONST, GROW, EVENT):
+    lineage = case.known.lineage
+    if not lineage.logs:
         return
-    modes = case.known.lineage.over_a_log(case.unit, case.modes)
+    if case.mode in (CONST, GROW, EVENT) and not lineage.turns_on_a_log(case.unit, case.modes):
+        return
+    modes = lineage.over_a_log(case.unit, case.modes)
     if modes:
         case.findings.clear()
         case.origins.clear()

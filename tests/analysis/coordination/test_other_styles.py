@@ -6,15 +6,20 @@ import pytest
 
 from bloomish import (
     Address,
+    Any,
     Cluster,
     Key,
     Program,
     _,
     assume,
     channel,
+    const,
+    field,
     here,
     index,
     input,
+    invariant,
+    min_,
     notin,
     output,
     roster,
@@ -369,3 +374,54 @@ def test_the_end_that_a_program_declares_serves_for_what_is_within() -> None:
     (insertion,) = made.plan.insertions
     assert insertion.gate == ("day",)
     assert insertion.what.endswith("(said by shop:day_over(day))")
+
+
+# --------------------------------------------------- what a log feeds, in whatever order stated
+
+
+class Pump(Program):
+    request = channel(to=Address, who=Address, number=int, amount=int)
+    reply = channel(to=Address, number=int)
+
+
+class Tank(Pump):
+    """Serves one request at a time, each once; the table of those it served has no `Key`, and
+    is stated before what it is made of."""
+
+    first = const(amount=int)
+    tank = table(one=Key(int), amount=int, durable=True)
+    served = table(who=Address, number=int, amount=int, durable=True)
+    fresh = scratch(who=Address, number=int, amount=int)
+    pick = scratch(one=Key(int), what=Any)
+    below_nothing = invariant(amount=int)
+
+    first <= [(3,)]
+    tank(0, x) < +(first(x) & notin(tank(0, _)))
+    served(who, n, x) < +(
+        pick(0, y) & (who == field(y, 0, Address)) & (n == field(y, 1, int)) & fresh(who, n, x)
+    )
+    tank(0, have - field(y, 2, int)) < +-(pick(0, y) & tank(0, have))
+    pick(0, min_((who, n, x))) <= fresh(who, n, x) & tank(0, have) & (x <= have)
+    fresh(who, n, x) <= Pump.request(_, who, n, x) & notin(served(who, n, _))
+    Pump.reply(who, n) < ~Pump.request(_, who, n, _) & served(who, n, _)
+    below_nothing(x) <= tank(_, x) & (x < 0)
+
+
+class Driver(Pump):
+    tanks = roster("tank")
+    want = input(number=Key(int), amount=int)
+    pending = table(number=Key(int), amount=int)
+    done = table(number=int)
+
+    pending(n, x) <= want(n, x)
+    Pump.request(at, here, n, x) < ~pending(n, x) & notin(done(n)) & tanks(at)
+    done(n) <= Pump.reply(_, n)
+
+
+def test_what_a_cycle_after_a_log_reads_first_is_not_constant_for_good() -> None:
+    made = coordinate(Cluster(tank=Tank * 2, driver=Driver))
+    assert mechanisms(made) == [("consensus", "tank")]
+    alone = coordinate(Cluster(tank=Tank, driver=Driver), log="contract")
+    inserts = [Insert(0, "driver-0", "want", (row,)) for row in ((1, 2), (2, 2))]
+    left = [rows(end, "tank") for (end,) in ends(alone, inserts)]
+    assert set(map(tuple, left)) == {((0, 1),)}
