@@ -144,12 +144,16 @@ class Effects:
     def _may_go(self, atom: ir.Atom, rule: ir.Rule) -> bool:
         """Whether that there is such a row is a condition, as rows are taken away or replaced: to
         look up what a key has now is none."""
+        others = [part for part in rule.body if isinstance(part, ir.Atom) and part is not atom]
+        elsewhere = {arg for part in others for arg in part.args}
+        if rule.op == "<-" and (atom.collection, atom.args) == (rule.head, rule.args):
+            # Whatever is there goes: that is no condition, unless the message says which.
+            if any(isinstance(arg, ir.Var) and arg not in elsewhere for arg in atom.args):
+                return False
         if atom.collection in self.losing:
             return True
         if not any(r.op == "<+-" and r.head == atom.collection for r in self.program.rules):
             return False
-        others = [part for part in rule.body if isinstance(part, ir.Atom) and part is not atom]
-        elsewhere = {arg for part in others for arg in part.args}
         columns = next(c.columns for c in self.program.collections if c.name == atom.collection)
         return any(
             not column.key

@@ -12,6 +12,7 @@ from bloomish import (
     input,
     max_,
     notin,
+    output,
     periodic,
     roster,
     table,
@@ -98,3 +99,25 @@ def test_a_timer_is_nothing_to_be_voted_on() -> None:
     assert not made.plan.insertions
     (refusal,) = made.plan.refusals
     assert "timer fires at each node" in refusal.why
+
+
+def test_to_delete_whatever_is_there_asks_for_nothing() -> None:
+    """A token that goes round is no transaction because its holder clears its desk."""
+
+    class Ring(Program):
+        nodes = roster("node")
+        timer = periodic(1.0)
+        token = channel(to=Address, turn=int)
+        want = input(job=str)
+        waiting = table(job=str)
+        done = output(turn=int, job=str)
+
+        token(node, number) < ~timer(number) & nodes(node)
+        token(node, number + 1) < ~token(node, number) & nodes(node)
+        waiting(key) <= want(key)
+        waiting(key) < -token(_, _) & waiting(key)
+        done(number, key) <= token(_, number) & waiting(key)
+
+    made = coordinate(Cluster(node=Ring * 3))
+    assert [one.mechanism for one in made.plan.insertions] == ["consensus"]
+    assert made.after.status == 0
