@@ -46,7 +46,8 @@ class Insertion:
     `points` are the points of order that it settles, by id in the report;
     `rules` their rules.  `entries` are the collections (as the graph names
     them) at which the graph was cut.  `gate`: the columns by which it may be
-    sharded, empty if it may not.  `inserted`: the rules that came in.
+    sharded, empty if it may not.  `inserted`: the rules that came in.  `apart`:
+    entries of which some rows are kept by the nodes alone that they are for.
     """
 
     mechanism: Mechanism
@@ -59,6 +60,7 @@ class Insertion:
     price: Price
     inserted: tuple[str, ...] = ()
     shards: int = 1
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import networkx as nx
+
 from bloomish import ir
 from bloomish.analysis.coordination.cut import by_a_timer, is_private, placement, still_open
 from bloomish.analysis.coordination.data import (
@@ -166,6 +168,7 @@ def _order(
         if not more:
             break
         entries += more
+    apart = _apart(made, after, role, paths[0], entries)
     made = _keep_state(made, after, role, paths, key)
     insertion = Insertion(
         log.mechanism,
@@ -178,8 +181,38 @@ def _order(
         log.price,
         tuple(dict.fromkeys(new_rules(given, made))),
         len(paths),
+        apart,
     )
     return Inserted(made, (insertion,))
+
+
+def _apart(
+    made: CompiledCluster, after: Inference, role: str, path: str, entries: Sequence[str]
+) -> tuple[str, ...]:
+    """Entries of which rows change the state of some of several nodes, and of these alone."""
+    given = role_of(made, role)
+    system = after.system
+    tables = [
+        id
+        for id, node in system.nodes.items()
+        if node.role == role and node.persisted and not is_private(system, role, id)
+    ]
+    addressed = {
+        rule.head
+        for rule in given.program.rules
+        for part in rule.body
+        if isinstance(part, ir.Each) and part.items == (NODE,)
+    }
+    names = {c.name for c in given.program.collections}
+    found = []
+    for entry in entries:
+        flat = system.nodes[entry].collection.name.replace(".", "_")
+        ordered = f"{path}.ordered_{flat}"
+        if given.size == 1 or ordered not in addressed or f"{path}.at_{flat}" in names:
+            continue
+        if any(nx.has_path(system.digraph, system.id(role, ordered), table) for table in tables):
+            found.append(entry)
+    return tuple(found)
 
 
 def _refused(point: Point, inference: Inference, goals: Sequence[Unit], uncut: str) -> Refusal:

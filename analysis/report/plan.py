@@ -62,6 +62,13 @@ def _insertion(insertion: Insertion) -> Iterator[str]:
     if insertion.gate:
         shards = f", in {insertion.shards} shards" if insertion.shards > 1 else ""
         yield from _field("gate", f"per ({', '.join(insertion.gate)}){shards}")
+    if insertion.apart:
+        names = ", ".join(insertion.apart)
+        yield from _field(
+            "apart",
+            f"{names}: what comes for some of the nodes these alone keep; what all are to keep "
+            "alike has to be sent to all of them",
+        )
     price = insertion.price
     yield from _field(
         "price",

@@ -37,6 +37,7 @@ from bloomish.analysis.coordinate import Coordinated, coordinate
 from bloomish.analysis.coordination.cut import placement
 from bloomish.analysis.graph import System
 from bloomish.analysis.inference import infer
+from bloomish.analysis.report.plan import render as rendered
 from bloomish.analysis.report.text import render
 from bloomish.errors import BloomishError
 from bloomish.ir_json import to_json
@@ -410,6 +411,15 @@ class ToOne(Asked):
     put = input(node=Address, key=str, value=str)
 
     Asked.write(node, key, value) < ~put(node, key, value)
+
+
+def test_the_plan_says_what_only_some_nodes_keep() -> None:
+    made = coordinate(Cluster(replica=Replica * 3, sender=ToSome))
+    assert made.plan.insertions[0].apart == ("Register.write",)
+    assert "apart    Register.write: what comes for some of the nodes" in rendered(made)
+    assert coordinate(cluster(ToAll)).plan.insertions[0].apart == ()
+    forwarding = coordinate(Cluster(replica=Forwarding * 3, client=ToOne))
+    assert forwarding.plan.insertions[0].apart == ()
 
 
 def test_what_one_is_sent_and_forwards_takes_one_slot() -> None:
