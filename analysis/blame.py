@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from bloomish.analysis.graph import Unit
 from bloomish.analysis.inference import Conclusion, Inference
@@ -26,7 +26,7 @@ class Blame:
     def findings(self, collection: str) -> tuple[Finding, ...]:
         """The findings by which a collection depends on the schedule, the nearest first."""
         found: dict[Finding, None] = {}
-        seen = {collection}
+        seen = {collection: None}
         queue = deque([collection])
         while queue:
             node = queue.popleft()
@@ -37,9 +37,9 @@ class Blame:
                     continue
                 for use in conclusion.unit.uses:
                     if self.inference.modes[use.node] is NONDET and use.node not in seen:
-                        seen.add(use.node)
+                        seen[use.node] = None
                         queue.append(use.node)
-        return tuple(found)
+        return tuple(found) or tuple(self._mixed_in_a_cycle(seen))
 
     def _at(self, node: str) -> tuple[Finding, ...]:
         if node not in self._reach:
@@ -49,6 +49,23 @@ class Blame:
                 found = [self._mixture(node, conclusions)]
             self._reach[node] = tuple(found)
         return self._reach[node]
+
+    def _mixed_in_a_cycle(self, nodes: Iterable[str]) -> Iterator[Finding]:
+        """In a cycle all depends on the schedule in the end, also the rules that are fine one by
+        one; but what is apart from the cycle still says what it is."""
+        for node in nodes:
+            conclusions = self.by_head.get(node, [])
+            fine = [c for c in conclusions if c.mode is not NONDET]
+            if fine and len(fine) < len(conclusions):
+                rest = next(c for c in reversed(conclusions) if c.mode is NONDET)
+                modes = sorted({conclusion.mode.word for conclusion in fine})
+                why = (
+                    f"its rules put what is {' and what is '.join(modes)} and what comes at a time "
+                    "of its own into one collection"
+                )
+                kind = PointKind.FINAL_OUTPUT if self._is_output(node) else PointKind.LATCH
+                yield Finding(rest.unit.id, kind, "T1", why)
+                return
 
     def _mixture(self, node: str, conclusions: list[Conclusion]) -> Finding:
         """Rules that are fine one by one put things of different kinds into one collection."""

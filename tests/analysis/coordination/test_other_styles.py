@@ -14,6 +14,7 @@ from bloomish import (
     assume,
     channel,
     const,
+    count,
     field,
     here,
     index,
@@ -425,3 +426,43 @@ def test_what_a_cycle_after_a_log_reads_first_is_not_constant_for_good() -> None
     inserts = [Insert(0, "driver-0", "want", (row,)) for row in ((1, 2), (2, 2))]
     left = [rows(end, "tank") for (end,) in ends(alone, inserts)]
     assert set(map(tuple, left)) == {((0, 1),)}
+
+
+# ------------------------------------------------ a cycle of which a log has a part
+
+
+class Rooms(Program):
+    enter = channel(to=Address, room=int, who=int)
+    leave = channel(to=Address, room=int, who=int)
+
+
+class Warden(Rooms):
+    """Lets in while there is space, and out by what the message says."""
+
+    inside = table(room=int, who=int, durable=True)
+    heads = scratch(room=Key(int), people=int)
+
+    heads(n, count(x)) <= inside(n, x)
+    inside(n, x) < +Rooms.enter(_, n, x) & notin(heads(n, 1))
+    inside(n, x) < -Rooms.leave(_, n, x)
+
+
+class Porter(Rooms):
+    wardens = roster("warden")
+    come = input(room=int, who=int)
+    go = input(room=int, who=int)
+
+    Rooms.enter(at, n, x) < ~come(n, x) & wardens(at)
+    Rooms.leave(at, n, x) < ~go(n, x) & wardens(at)
+
+
+def test_what_is_beside_the_log_in_a_cycle_is_found_and_ordered() -> None:
+    made = coordinate(Cluster(warden=Warden * 2, porter=Porter), log="contract")
+    assert mechanisms(made) == [("consensus", "warden")]
+    assert set(made.plan.insertions[0].entries) == {"Rooms.enter", "Rooms.leave"}
+    inserts = [
+        Insert(0, "porter-0", "come", ((1, 1),)),
+        Insert(0, "porter-0", "come", ((1, 2),)),
+        Insert(0, "porter-0", "go", ((1, 1),)),
+    ]
+    assert all(len(rows(end, "inside")) <= 2 for (end,) in ends(made, inserts))
