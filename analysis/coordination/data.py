@@ -48,6 +48,7 @@ class Insertion:
     them) at which the graph was cut.  `gate`: the columns by which it may be
     sharded, empty if it may not.  `inserted`: the rules that came in.  `apart`:
     entries of which some rows are kept by the nodes alone that they are for.
+    `whole`: shards were asked for, and the rules allow none.
     """
 
     mechanism: Mechanism
@@ -61,6 +62,7 @@ class Insertion:
     inserted: tuple[str, ...] = ()
     shards: int = 1
     apart: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,7 @@ def _order(
         tuple(dict.fromkeys(new_rules(given, made))),
         len(paths),
         apart,
+        shards > 1 and not key.names,
     )
     return Inserted(made, (insertion,))
 

@@ -62,6 +62,10 @@ def _insertion(insertion: Insertion) -> Iterator[str]:
     if insertion.gate:
         shards = f", in {insertion.shards} shards" if insertion.shards > 1 else ""
         yield from _field("gate", f"per ({', '.join(insertion.gate)}){shards}")
+    if insertion.whole:
+        yield from _field(
+            "shards", "none: no column is the key that each of the rules behind the log keeps to"
+        )
     if insertion.apart:
         names = ", ".join(insertion.apart)
         yield from _field(

@@ -474,9 +474,12 @@ def test_what_joins_two_keys_is_not_split() -> None:
         place(node, value) < +-move(_, key, node) & place(key, value)
         place <= [("a", "1")]
 
-    (insertion,) = coordinate(Moves, nodes=3, shards=2).plan.insertions
+    made = coordinate(Moves, nodes=3, shards=2)
+    (insertion,) = made.plan.insertions
     assert insertion.gate == ()
     assert insertion.shards == 1
+    assert "shards   none: no column" in rendered(made)
+    assert "shards" not in rendered(coordinate(Moves, nodes=3))
 
 
 def test_shards_run_beside_each_other_in_the_simulator() -> None:
