@@ -13,7 +13,7 @@ from bloomish.analysis.coordinate import coordinate as insert
 from bloomish.analysis.report.plan import as_data, render
 from bloomish.analysis.result import Report
 from bloomish.analysis.verbs.check import renderer
-from bloomish.errors import BloomishError
+from bloomish.errors import BloomishError, where
 from bloomish.ir_json import to_json
 from bloomish.show import printed
 
@@ -34,6 +34,8 @@ def coordinate(
     if made.after.status:
         if not plan and output is None and form != "json":
             click.echo(render(made), err=True, nl=False)
+        if output is not None:
+            click.echo(f"bloomish: {output} is not written: rules are still flagged", err=True)
         return 1
     if output is not None:
         _write(output, made)
@@ -64,7 +66,8 @@ def check_coordinated(
     """The report on a target with its coordination; what was refused goes before it."""
     made = insert(target, mechanism, nodes=replicas, shards=shards)
     for refusal in made.plan.refusals:
-        click.echo(f"bloomish: {refusal.rule}: nothing inserted: {refusal.why}", err=True)
+        at = f"{where(refusal.span)}: " if where(refusal.span) else ""
+        click.echo(f"bloomish: {at}{refusal.rule}: nothing inserted: {refusal.why}", err=True)
     report: Report = made.after
     if explain:
         report = check(made.deployed.deployment, explain=True)

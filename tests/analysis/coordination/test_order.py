@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,8 @@ from bloomish.analysis.graph import System
 from bloomish.analysis.inference import infer
 from bloomish.analysis.report.plan import render as rendered
 from bloomish.analysis.report.text import render
+from bloomish.analysis.verbs.coordinate import check_coordinated
+from bloomish.analysis.verbs.coordinate import coordinate as coordinate_verb
 from bloomish.errors import BloomishError
 from bloomish.ir_json import to_json
 from bloomish.runtime.sim.explore.outcomes import by_decided_log, outcomes
@@ -576,6 +579,18 @@ def test_a_target_that_cannot_be_coordinated_is_refused_with_the_reason() -> Non
     target = PROGRAMS.parent / "tests" / "programs" / "micro" / "asking.py"
     with pytest.raises(BloomishError, match=r"asking.py:\d+: total_1: .*goes round"):
         stage_of(f"{target}:two_channels --coordinate")
+
+
+def test_a_refusal_says_where_and_that_no_file_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = f"{PROGRAMS.parent / 'tests' / 'programs' / 'micro' / 'asking.py'}:two_channels"
+    assert check_coordinated(target, "", 1, 1, False, "text") == 1
+    assert re.search(r"asking.py:\d+: total_1: nothing inserted: ", capsys.readouterr().err)
+    made = tmp_path / "made.py"
+    assert coordinate_verb(target, False, "", 1, 1, made, "text") == 1
+    assert "made.py is not written" in capsys.readouterr().err
+    assert not made.exists()
 
 
 def test_notin_over_what_is_delivered_is_a_function_of_the_log() -> None:
