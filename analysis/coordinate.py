@@ -83,6 +83,15 @@ def coordinate(
     start = _State(deployed, inference, before)
     passes = partial(_pass, log=log, shards=shards)
     made = _inserted(start, passes, forced, frozenset())
+    coarse: frozenset[str] = frozenset()
+    while made.coarse - coarse and forced in (None, "seal"):
+        # What was sealed in finer parts than a later question can tell apart; but a stream that
+        # ends in parts goes on, and one that ends as a whole does not.
+        coarse |= made.coarse
+        again = _inserted(start, partial(passes, coarse=coarse), forced, frozenset())
+        if _unsealed(again) >= _unsealed(made) or _whole(again) > _whole(made):
+            break
+        made = again
     open_roles = {point.role for point in made.report.unguarded}
     if forced is None and any(
         one.mechanism == "seal" and one.role in open_roles for one in made.insertions
@@ -105,12 +114,28 @@ class _State:
     insertions: list[Insertion] = field(default_factory=list)
     proposals: list[Proposal] = field(default_factory=list)
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
+    coarse: frozenset[str] = frozenset()
+    """Columns without which, in the parts of seals, more could be sealed."""
 
     def refused(self) -> tuple[Refusal, ...]:
         """Why each rule that is still flagged is; what else was put in has helped others."""
         still = dict.fromkeys((point.role, point.rule) for point in self.report.unguarded)
         first = {(p.role, p.rule): p for p in reversed(self.report.unguarded)}
         return tuple(self.refusals.get(at) or _without_effect(first[at]) for at in still)
+
+
+def _unsealed(state: _State) -> tuple[int, int]:
+    """How many rules are flagged still, and how many are settled by more than a seal."""
+    dearer = [
+        len(one.rules) for one in state.insertions if one.mechanism not in ("persist", "seal")
+    ]
+    return len(state.report.unguarded), sum(dearer)
+
+
+def _whole(state: _State) -> int:
+    """How many seals say once that there is no more, and not part by part."""
+    sealed = [one for one in state.insertions if one.mechanism == "seal" and one.entries]
+    return sum(not one.gate for one in sealed)
 
 
 def _without_effect(point: Point) -> Refusal:
@@ -130,6 +155,7 @@ def _inserted(
     given_up: set[tuple[str, str]] = set()
     while points := [p for p in state.report.unguarded if (p.role, p.rule) not in given_up]:
         settled = choose(state.inference, state.report, points, forced, unsealed)
+        state.coarse |= settled.coarse
         if not state.insertions and not state.refusals:
             state.proposals += settled.proposals
         first = next((m for m in MECHANISMS if settled.points.get(_family(m))), None)
@@ -156,10 +182,10 @@ def _family(mechanism: Mechanism) -> Mechanism:
     return "consensus" if mechanism == "local order" else mechanism
 
 
-def _pass(mechanism: Mechanism, log: LogKind, shards: int) -> Pass:
+def _pass(mechanism: Mechanism, log: LogKind, shards: int, coarse: Set[str] = frozenset()) -> Pass:
     passes: dict[Mechanism, Pass] = {
         "persist": persisted,
-        "seal": seals,
+        "seal": partial(seals, coarse=coarse),
         "consensus": partial(orders, log=log, shards=shards),
         "atomic commit": partial(commits, log=log),
     }

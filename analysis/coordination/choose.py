@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from bloomish.analysis.coordination.commit import is_transaction
 from bloomish.analysis.coordination.data import Mechanism, Proposal, Refusal
 from bloomish.analysis.coordination.persist import persistable
-from bloomish.analysis.coordination.seal import sealable
+from bloomish.analysis.coordination.seal import sealable, too_fine
 from bloomish.analysis.inference import Inference
 from bloomish.analysis.points import PointKind
 from bloomish.analysis.result import Point, Report
@@ -40,6 +40,8 @@ class Choice:
     points: dict[Mechanism, list[Point]] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     proposals: list[Proposal] = field(default_factory=list)
+    coarse: set[str] = field(default_factory=set)
+    """Columns without which, in the parts of what is sealed already, more could be sealed."""
 
 
 def choose(
@@ -64,6 +66,8 @@ def choose(
             if mend.cost == "rewrite"
         )
         mechanism = chosen[point.id]
+        if mechanism != "seal" and point.kind in QUESTIONS:
+            choice.coarse |= too_fine(inference, point)
         if _is_batch(point) and point.role in ordered and mechanism == "seal" and forced is None:
             mechanism = "consensus"  # one row per tick settles it beside
         if isinstance(mechanism, Refusal):

@@ -8,11 +8,11 @@ as wholes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from bloomish import ir
 from bloomish.analysis.contracts import Contracts
-from bloomish.analysis.coordination.streams import End, Question, Stream, Unsealable
+from bloomish.analysis.coordination.streams import End, Finer, Question, Stream
 from bloomish.analysis.graph import System
 
 WHOLE = ir.Column("all", ir.Plain("bool"))
@@ -29,14 +29,18 @@ def partition(
     contracts: Contracts,
     streams: Mapping[str, Stream],
     questions: Iterable[Question],
+    coarse: Set[str] = frozenset(),
 ) -> None:
-    """Settle `part` of every stream."""
+    """Settle `part` of every stream, by no column that is called one of `coarse`."""
     asked: dict[str, frozenset[int]] = {}
     for question in questions:
         for node, columns in question.streams.items():
             asked[node] = asked.get(node, frozenset(columns)) & frozenset(columns)
     for node, stream in streams.items():
-        known = [frozenset(at for _, at in end.columns) for end in stream.ends]
+        known = [
+            frozenset(at for column, at in end.columns if column.name not in coarse)
+            for end in stream.ends
+        ]
         stream.part = tuple(sorted(asked.get(node, frozenset()).intersection(*known)))
         _as_declared(system, stream)
     for stream in streams.values():
@@ -100,6 +104,7 @@ def _agree(system: System, contracts: Contracts, stream: Stream, end: End) -> No
         if names != {column.name for column in by_end(stream, end)}:
             per = ", ".join(sorted(names)) or "no column"
             name = system.nodes[stream.node].collection.name
-            raise Unsealable(
-                f"what {name} is made of is sealed per {per}, and {name} is asked for otherwise"
+            raise Finer(
+                f"what {name} is made of is sealed per {per}, and {name} is asked for otherwise",
+                names - {column.name for column in by_end(stream, end)},
             )

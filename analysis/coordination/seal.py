@@ -13,13 +13,13 @@ A host ends by a row of `seal.end`, or of an input that the program declares by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from bloomish.analysis.coordination.data import Inserted, Refusal
 from bloomish.analysis.coordination.partitions import partition
 from bloomish.analysis.coordination.seal_plan import insertions
 from bloomish.analysis.coordination.seal_splice import Splice
-from bloomish.analysis.coordination.streams import NotYet, Question, Survey, Unsealable
+from bloomish.analysis.coordination.streams import Finer, NotYet, Question, Survey, Unsealable
 from bloomish.analysis.graph import System
 from bloomish.analysis.inference import Inference, infer
 from bloomish.analysis.result import Point, Report
@@ -39,6 +39,19 @@ def sealable(inference: Inference, report: Report, point: Point) -> str:
     return ""
 
 
+def too_fine(inference: Inference, point: Point) -> frozenset[str]:
+    """Columns by which there should be no parts in what is sealed already, so that a point that
+    rests on it can be sealed."""
+    survey = Survey(inference)
+    try:
+        _settle(survey, [_surveyed(survey, point)])
+    except Finer as why:
+        return why.names
+    except Unsealable:
+        pass
+    return frozenset()
+
+
 def _surveyed(survey: Survey, point: Point) -> Question:
     question = survey.question(point)
     for node in question.streams:
@@ -46,8 +59,8 @@ def _surveyed(survey: Survey, point: Point) -> Question:
     return question
 
 
-def _settle(survey: Survey, questions: Sequence[Question]) -> None:
-    partition(survey.system, survey.contracts, survey.streams, questions)
+def _settle(survey: Survey, questions: Sequence[Question], coarse: Set[str] = frozenset()) -> None:
+    partition(survey.system, survey.contracts, survey.streams, questions, coarse)
 
 
 def _is_ready(inference: Inference, point: Point) -> bool:
@@ -60,9 +73,14 @@ def _is_ready(inference: Inference, point: Point) -> bool:
 
 
 def seals(
-    given: CompiledCluster, inference: Inference, report: Report, points: Sequence[Point]
+    given: CompiledCluster,
+    inference: Inference,
+    report: Report,
+    points: Sequence[Point],
+    coarse: Set[str] = frozenset(),
 ) -> Inserted:
-    """Seals for these points, as far as they can have them.
+    """Seals for these points, as far as they can have them, in parts by no column that is called
+    one of `coarse`.
 
     What rests on another point of order comes when that one is sealed: until then
     it is neither inserted nor refused, if there is such a one.
@@ -73,7 +91,7 @@ def seals(
     for point in points:
         alone = Survey(inference)
         try:
-            _settle(alone, [_surveyed(alone, point)])
+            _settle(alone, [_surveyed(alone, point)], coarse)
         except NotYet as why:
             later.append(_refusal(point, str(why)))
         except Unsealable as why:
@@ -84,7 +102,7 @@ def seals(
         return Inserted(given, (), (*refusals, *later))
     survey = Survey(inference)
     questions = [_surveyed(survey, point) for point in ready]
-    _settle(survey, questions)
+    _settle(survey, questions, coarse)
     splice = Splice(given, survey, questions)
     made = splice.insert()
     refusals += _without_effect(made, questions)

@@ -13,7 +13,7 @@ say that there is no more for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from bloomish import ir
@@ -44,6 +44,14 @@ OTHERS = {
 
 class Unsealable(Exception):
     """Why a point cannot be sealed."""
+
+
+class Finer(Unsealable):
+    """What it rests on is sealed in parts that it cannot tell apart, by the columns `names`."""
+
+    def __init__(self, why: str, names: Iterable[str]) -> None:
+        super().__init__(why)
+        self.names = frozenset(names)
 
 
 class NotYet(Unsealable):
@@ -217,7 +225,8 @@ class Survey:
         if any(of not in found for _, of in contract.columns):
             columns = self.system.nodes[contract.complete].columns
             per = ", ".join(column.name for column in columns)
-            raise Unsealable(f"{self.name(node)} is sealed per {per}, and asked for otherwise")
+            missing = (columns[at].name for at, of in contract.columns if of not in found)
+            raise Finer(f"{self.name(node)} is sealed per {per}, and asked for otherwise", missing)
 
     def _passing(self, unit: Unit, question: Question, asking: list[Use]) -> Iterator[Use]:
         for use in asking:

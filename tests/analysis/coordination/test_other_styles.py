@@ -20,6 +20,7 @@ from bloomish import (
     index,
     input,
     invariant,
+    max_,
     min_,
     notin,
     output,
@@ -466,3 +467,51 @@ def test_what_is_beside_the_log_in_a_cycle_is_found_and_ordered() -> None:
         Insert(0, "porter-0", "go", ((1, 1),)),
     ]
     assert all(len(rows(end, "inside")) <= 2 for (end,) in ends(made, inserts))
+
+
+# ----------------------------------------------------------- totals of totals
+
+
+class Counts(Program):
+    said = channel(to=Address, number=int, word=str, place=int)
+    counted = channel(to=Address, number=int, word=str, times=int)
+
+
+class Mouth(Counts):
+    counters = roster("counter")
+    say = input(number=int, word=str, place=int)
+
+    Counts.said(at, n, topic, place) < ~say(n, topic, place) & counters(at)
+
+
+class Counter(Counts):
+    judges = roster("judge")
+    heard = table(number=int, word=str, place=int)
+    times = scratch(number=int, word=str, times=int)
+
+    heard(n, topic, place) <= Counts.said(_, n, topic, place)
+    times(n, topic, count()) <= heard(n, topic, _)
+    Counts.counted(at, n, topic, x) < ~times(n, topic, x) & judges(at)
+
+
+class Judge(Counts):
+    all_counts = table(number=int, word=str, times=int)
+    most = table(number=Key(int), times=int)
+
+    all_counts(n, topic, x) <= Counts.counted(_, n, topic, x)
+    most(n, max_(x)) <= all_counts(n, _, x)
+
+
+def test_what_a_later_question_cannot_tell_apart_is_no_part_of_an_earlier_seal() -> None:
+    """Words are counted one by one, and the most frequent is asked for."""
+    cluster = Cluster(mouth=Mouth, counter=Counter, judge=Judge)
+    made = coordinate(cluster)
+    assert mechanisms(made) == [("seal", "counter"), ("seal", "judge")]
+    assert [one.gate for one in made.plan.insertions] == [("number",), ("number",)]
+    inserts = [
+        Insert(0, "mouth-0", "say", ((1, "a", 1),)),
+        Insert(0, "mouth-0", "say", ((1, "b", 2),)),
+        Insert(0, "mouth-0", "say", ((1, "b", 3),)),
+    ]
+    ((end,),) = ends(made, inserts)
+    assert rows(end, "most") == [(1, 2)]
