@@ -235,9 +235,26 @@ def _refused(point: Point, inference: Inference, goals: Sequence[Unit], uncut: s
             "it reads a decided log, and not one slot per tick: keep the next slot in a table "
             "and read the log there"
         )
+    elif own := _by_itself(inference.system, goals):
+        table = inference.system.nodes[own.head].collection.name
+        why = (
+            f"{own.rule.name} writes to {table} at a tick of the node's own, not as the log "
+            f"delivers: state what is there from the start as facts, `{table} <= [...]`"
+        )
     else:
         why = "no channel and no input leads to it: there is nothing whose order could be decided"
     return Refusal(point.id, point.rule, point.span, why)
+
+
+def _by_itself(system: System, goals: Iterable[Unit]) -> Unit | None:
+    """A rule that writes to what goals depend on, and that no message prompts."""
+    for goal in goals:
+        cycle = system.components[system.component[goal.head]]
+        for unit in (u for node in sorted(cycle) for u in system.producers[node]):
+            if unit.role == goal.role and unit.op in ("<+", "<+-") and unit.positives:
+                if not any(use.node in system.asynchronous for use in unit.positives):
+                    return unit
+    return None
 
 
 def _asks_the_clock(inference: Inference, point: Point) -> str:

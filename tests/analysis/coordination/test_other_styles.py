@@ -515,3 +515,37 @@ def test_what_a_later_question_cannot_tell_apart_is_no_part_of_an_earlier_seal()
     ]
     ((end,),) = ends(made, inserts)
     assert rows(end, "most") == [(1, 2)]
+
+
+# ------------------------------------------------------------- what a node does by itself
+
+
+class Adding(Program):
+    add = channel(to=Address, number=int, amount=int)
+
+
+class Register(Adding):
+    """Is filled by way of another table, two ticks after the start."""
+
+    first = const(number=int, amount=int)
+    ready = table(number=int, amount=int)
+    register = table(number=Key(int), amount=int, durable=True)
+
+    first <= [(1, 0)]
+    ready(n, x) < +first(n, x)
+    register(n, x) < +(ready(n, x) & notin(register(n, _)))
+    register(n, have + x) < +-(Adding.add(_, n, x) & register(n, have))
+
+
+class Plus(Adding):
+    registers = roster("register")
+    plus = input(number=int, amount=int)
+
+    Adding.add(at, n, x) < ~plus(n, x) & registers(at)
+
+
+def test_a_refusal_names_the_rule_that_writes_beside_the_log() -> None:
+    made = coordinate(Cluster(register=Register * 2, adder=Plus))
+    assert made.after.status == 1
+    (refusal,) = made.plan.refusals
+    assert refusal.why.startswith("register_1 writes to register at a tick of the node's own")
