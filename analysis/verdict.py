@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from bloomish import ir
@@ -49,6 +50,7 @@ class _Judge:
         self.replicas = replicas
         self.points: dict[Finding, Point] = {}
         self.ordered = self._after_logs()
+        self.parted = self._apart()
 
     def report(self) -> Report:
         labelled = labels(self.inference, self.replicas)
@@ -67,7 +69,7 @@ class _Judge:
 
     def _in_order(self, invariance: Invariance) -> Invariance:
         """What comes of one decided log is not merged from replicas that went their own ways."""
-        if invariance.confluent or invariance.collection not in self.ordered:
+        if invariance.confluent or invariance.collection not in self.ordered - self.parted:
             return invariance
         why = "what it judges comes of a decided log, not of merging"
         return replace(invariance, confluent=True, why=why, mends=())
@@ -95,7 +97,7 @@ class _Judge:
             node.collection.span,
             ADVICE[word],
             flags,
-            _of_one_log(word, label),
+            label if id in self.parted else _of_one_log(word, label),
         )
 
     def _word(self, id: str, node: Node, mode: Mode, flags: tuple[Flag, ...]) -> Word:
@@ -123,7 +125,31 @@ class _Judge:
 
     def _after_logs(self) -> frozenset[str]:
         """All that depends on a decided log."""
-        queue = list(self.inference.known.lineage.logs)
+        return self._after(self.inference.known.lineage.logs)
+
+    def _apart(self) -> frozenset[str]:
+        """All that depends on rows of a log that are for some of several nodes only: equal logs
+        end equally, but these nodes need not hold the same."""
+        logs = self.inference.known.lineage.logs
+        heads: list[str] = []
+        for name, role in self.system.roles.items():
+            reading = [
+                unit
+                for unit in self.system.units
+                if unit.role == name and any(use.node in logs for use in unit.positives)
+            ]
+            everywhere = {_of_all(u) for u in reading if not any(map(_asks_where, u.conditions))}
+            heads += (
+                unit.head
+                for unit in reading
+                if role.size > 1
+                and any(map(_asks_where, unit.conditions))
+                and _of_all(unit) not in everywhere  # else the others work on them, too
+            )
+        return self._after(heads)
+
+    def _after(self, collections: Iterable[str]) -> frozenset[str]:
+        queue = list(collections)
         found = set(queue)
         while queue:
             for unit in self.system.readers[queue.pop()]:
@@ -184,6 +210,17 @@ class _Judge:
 def _of_one_log(word: Word, label: str) -> str:
     """A log that is decided at run time leaves no replicas apart; runs may differ (4.5, M2)."""
     return "Run" if word == "ordered" and label in ("Inst", "Diverge") else label
+
+
+def _asks_where(condition: ir.Condition) -> bool:
+    """`(node == here)`"""
+    test = condition.test
+    return isinstance(test, ir.Binary) and ir.Here() in (test.left, test.right)
+
+
+def _of_all(unit: Unit) -> tuple[ir.Expr, ...]:
+    """What a rule asks of rows of a log, wherever it is."""
+    return tuple(one.test for one in unit.conditions if not _asks_where(one))
 
 
 def _within(rule: ir.Rule, scope: str) -> bool:

@@ -420,9 +420,13 @@ def test_the_plan_says_what_only_some_nodes_keep() -> None:
     made = coordinate(Cluster(replica=Replica * 3, sender=ToSome))
     assert made.plan.insertions[0].apart == ("Register.write",)
     assert "apart    Register.write: what comes for some of the nodes" in rendered(made)
-    assert coordinate(cluster(ToAll)).plan.insertions[0].apart == ()
-    forwarding = coordinate(Cluster(replica=Forwarding * 3, client=ToOne))
-    assert forwarding.plan.insertions[0].apart == ()
+    assert made.after.verdict("replica.register").label == "Diverge"
+    forwarding = Cluster(replica=Forwarding * 3, client=ToOne)
+    for target in (cluster(ToAll), forwarding):
+        made = coordinate(target)
+        assert made.plan.insertions[0].apart == ()
+        labels = {one.label for one in made.after.verdicts if one.word == "ordered"}
+        assert labels <= {"Run", "Async"}
 
 
 def test_what_one_is_sent_and_forwards_takes_one_slot() -> None:
