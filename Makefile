@@ -9,6 +9,10 @@ BIN := .venv/bin
 MADE_FROM := pyproject.toml setup.py $(shell find runtime/engine -name target -prune -o \
 	\( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
+# Tests of clusters of processes, timed and under load, want the machine for themselves; the others
+# share its cores.
+ALONE := tests/runtime/nodes tests/chaos tests/test_benchmarks.py tests/test_coordination_figures.py
+
 .PHONY: demo test bench check clean help
 
 help:
@@ -22,7 +26,10 @@ demo: .venv/for-demo
 	$(BIN)/bloomish demo
 
 test: .venv/for-test
-	$(BIN)/python -m pytest
+	@status=0; \
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 $(ALONE:%=--ignore=%) || status=1; \
+	$(BIN)/python -m pytest $(ALONE) || status=1; \
+	exit $$status
 
 bench: .venv/for-bench
 	$(BIN)/python -m benchmarks
