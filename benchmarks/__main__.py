@@ -151,7 +151,7 @@ def main(names: tuple[str, ...], quick: bool, form: str) -> None:
 
 
 if __name__ == "__main__":
-    # Whatever ends it, it takes what it has started with it; a shell's background job ignores SIGINT.
+    # Whatever ends it, it takes what it has started with it.  A background job ignores SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     main()
