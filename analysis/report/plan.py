@@ -50,8 +50,9 @@ def _lines(made: Coordinated) -> Iterator[str]:
         yield ""
     if plan.proposals:
         yield "Cheaper, if the program may change:"
-        for proposal in dict.fromkeys((p.rule, p.text) for p in plan.proposals):
-            yield from _field(proposal[0], proposal[1])
+        width = max(8, *(len(proposal.rule) for proposal in plan.proposals))
+        for rule, text in dict.fromkeys((p.rule, p.text) for p in plan.proposals):
+            yield from _field(rule, text, width)
         yield ""
     yield _summary(made)
 
@@ -83,8 +84,8 @@ def _insertion(insertion: Insertion) -> Iterator[str]:
     yield from _field("inserts", f"{len(insertion.inserted)} rules")
 
 
-def _field(name: str, text: str) -> Iterator[str]:
-    yield from _wrapped(f"   {name:<8} {text}", " " * 12)
+def _field(name: str, text: str, width: int = 8) -> Iterator[str]:
+    yield from _wrapped(f"   {name:<{width}} {text}", " " * (width + 4))
 
 
 def _wrapped(text: str, after: str) -> Iterator[str]:

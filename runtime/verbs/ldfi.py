@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ from bloomish.runtime.sim.stage import Stage, stage_of
 from bloomish.runtime.sim.workload import Insert, fed, systematic
 
 STOPPED_STATUS = 3
+NUMBERED = "one node numbers all"
+"""What a sequencer is guarded `by`."""
 SEQUENCER = "a log of several nodes is kept by one of them here, which numbers and repeats"
 
 
@@ -68,7 +71,7 @@ def ldfi(targets: Sequence[str], options: Options) -> int:
     program = _followed(stage, inserts, options)
     if program is None:
         return _sweep(stage, inserts, bounds, targets, options)
-    return _search(program, bounds, [], targets, options)
+    return _search(program, bounds, _notes(stage), targets, options)
 
 
 def _nodes(options: Options) -> tuple[str, ...]:
@@ -116,7 +119,7 @@ def _search(
     options: Options,
 ) -> int:
     """The faults that lineage suggests; all of them with `--exhaustive`."""
-    warnings = [*_notes(targets), *told, *_strangers(program, bounds)]
+    warnings = [*told, *_strangers(program, bounds)]
     attack = Attack(program, bounds, options.limit)
     verdict = _exhaust(attack) if options.exhaustive else attack.search()
     if options.form == "json":
@@ -144,7 +147,7 @@ def _sweep(
             "is gone through state by state"
         )
     swept = sweep(stage, inserts, bounds, options.limit)
-    notes = _notes(targets)
+    notes = _notes(stage)
     if options.form == "json":
         click.echo(json.dumps(sweep_report.as_json(swept, notes), ensure_ascii=False, indent=2))
     else:
@@ -158,8 +161,17 @@ def _sweep(
     return {CERTIFIED: 0, COUNTEREXAMPLE: 1}.get(found, STOPPED_STATUS)
 
 
-def _notes(targets: Sequence[str]) -> list[str]:
-    return [SEQUENCER] if any(plain(target) != target for target in targets) else []
+def _notes(stage: Stage) -> list[str]:
+    """What was put into a program for this purpose, and is not what would run."""
+    if plain(stage.target) == stage.target:
+        return []
+    keepers = Counter(
+        (member.program.name, guard.scope)
+        for member in stage.members
+        for guard in member.program.guards
+        if NUMBERED in guard.by
+    )
+    return [SEQUENCER] if any(count > 1 for count in keepers.values()) else []
 
 
 def _exhaust(attack: Attack) -> Verdict:

@@ -66,7 +66,8 @@ def test_coordinated_programs_withstand_every_loss(
     data = json.loads(capsys.readouterr().out)
     assert (status, data["verdict"]) == (0, "certified")
     assert data["checks"]
-    assert "kept by one of them" in data["warnings"][0]
+    has_a_log = target != "bank.py"
+    assert ["kept by one of them" in warning for warning in data["warnings"]] == [True] * has_a_log
 
 
 def test_without_coordination_a_loss_breaks_them(capsys: pytest.CaptureFixture[str]) -> None:
