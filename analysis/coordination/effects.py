@@ -10,7 +10,7 @@ guarded effect, what is noted of every message, such as that it was seen.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,14 +36,19 @@ class Effects:
     @cached_property
     def slices(self) -> frozenset[str]:
         """Views that the entries feed within the tick."""
-        found: set[str] = set()
+        return self._grown(set(), lambda rule, found: self.reads(rule, self.entries | found))
+
+    def _grown(
+        self, found: set[str], belongs: Callable[[ir.Rule, set[str]], bool]
+    ) -> frozenset[str]:
+        """These collections, and views of which a rule belongs to what is found already."""
         again = True
         while again:
             again = False
             for rule in self.program.rules:
                 if rule.op != "<=" or rule.head in found or self.kinds[rule.head] not in VIEWS:
                     continue
-                if self.reads(rule, self.entries | found):
+                if belongs(rule, found):
                     found.add(rule.head)
                     again = True
         return frozenset(found)
@@ -165,18 +170,12 @@ class Effects:
     @cached_property
     def losing(self) -> frozenset[str]:
         """Tables that rules delete from, and views that lose rows: of such, or by an absence."""
-        found = {rule.head for rule in self.program.rules if rule.op == "<-"}
-        again = True
-        while again:
-            again = False
-            for rule in self.program.rules:
-                if rule.op != "<=" or rule.head in found or self.kinds[rule.head] not in VIEWS:
-                    continue
-                atoms = [part for part in rule.body if isinstance(part, ir.Atom)]
-                if any(atom.negated or atom.collection in found for atom in atoms):
-                    found.add(rule.head)
-                    again = True
-        return frozenset(found)
+
+        def loses(rule: ir.Rule, found: set[str]) -> bool:
+            atoms = (part for part in rule.body if isinstance(part, ir.Atom))
+            return any(atom.negated or atom.collection in found for atom in atoms)
+
+        return self._grown({rule.head for rule in self.program.rules if rule.op == "<-"}, loses)
 
     def _is_state(self, name: str) -> bool:
         return self.kinds[name] not in ("const", "roster") and name not in self.passing
