@@ -97,8 +97,12 @@ def _open(operation: Operation) -> bool:
 
 
 def _succeeded(operation: Operation) -> bool:
-    """Of an operation that can answer no: it answered yes, or nothing, or what it was asked."""
-    return operation.answer is not False
+    """Of an operation that can answer no: it answered yes, or nothing, or what it was asked.  Any
+    other answer is neither yes nor no."""
+    answer = operation.answer
+    if type(answer) is bool or answer is None or text(answer) == text(operation.value):
+        return answer is not False
+    raise ValueError
 
 
 def _reads(parsed: Callable[[Any], Any]) -> Callable[[Operation], Effect | None]:
@@ -114,9 +118,10 @@ def _reads(parsed: Callable[[Any], Any]) -> Callable[[Operation], Effect | None]
 
 
 def _told(operation: Operation, parsed: Callable[[Any], Any]) -> Any:
-    """What an update says the state is after it; None if it says nothing."""
+    """What an update says the state is after it; None if it says nothing.  A sum may be equal to
+    what was added: that is a sum, and no repetition of what was asked."""
     answer = operation.answer
-    if _open(operation) or answer is None or answer is True or answer == operation.value:
+    if _open(operation) or answer is None or answer is True:
         return None
     return parsed(answer)
 
@@ -130,6 +135,8 @@ def _write(operation: Operation) -> Effect:
 
 
 def _cas(operation: Operation) -> Effect:
+    if not isinstance(operation.value, list | tuple):
+        raise ValueError
     before, after = operation.value
     old, new = text(before), text(after)
     if _succeeded(operation):
@@ -148,6 +155,8 @@ UNCLAIMED = "null"
 def _claim(operation: Operation) -> Effect:
     """The first claim is what it is for ever; the same claim again has the same answer."""
     mine = text(operation.value)
+    if mine == UNCLAIMED:
+        raise ValueError
     if _open(operation):
         return Effect(lambda state: mine if state == UNCLAIMED else state)
     if _succeeded(operation):
@@ -170,11 +179,11 @@ def _owner(operation: Operation) -> str:
 
 def _acquire(operation: Operation) -> Effect:
     owner, token = _owner(operation), operation.answer
-    if not _succeeded(operation):
-        return _looks(lambda state: bool(state[0] != FREE))
-    if type(token) is int and token != operation.value:
+    if type(token) is int:
         fenced = (owner, token)
         return Effect(lambda state: fenced if state[0] == FREE and token > state[1] else None)
+    if not _succeeded(operation):
+        return _looks(lambda state: bool(state[0] != FREE))
     return Effect(lambda state: (owner, state[1]) if state[0] == FREE else None)
 
 
@@ -275,10 +284,14 @@ TEXT = Model(
 # ----------------------------------------------------------------- counter
 
 
+LARGE = 1e300
+"""Numbers are less: a sum of an int and a float that is too large is no number in Python."""
+
+
 def _number(value: Any) -> int | float:
     if value is None:
         return 0
-    if type(value) not in (int, float):
+    if type(value) not in (int, float) or not abs(value) < LARGE:
         raise ValueError
     return value  # type: ignore[no-any-return]
 

@@ -197,6 +197,21 @@ BAD = {
         "0 add 1\n0 ok\n1 read\n1 ok 2",
         4,
     ),
+    "two adds have one sum, which is what was added": (
+        "counter",
+        "0 add 1\n1 add 1\n0 ok 1\n1 ok 1",
+        4,
+    ),
+    "an append answers with itself alone": (
+        "text",
+        "0 append 'a'\n0 ok 'a'\n0 append 'b'\n0 ok 'b'",
+        4,
+    ),
+    "a fencing token does not grow, and is the owner's number": (
+        "lock",
+        "0 acquire 2\n0 ok 5\n0 release 2\n0 ok\n0 acquire 2\n0 ok 2",
+        6,
+    ),
     "a member that is gone": (
         "set",
         "0 add 1\n0 ok\n1 read\n1 ok []",
@@ -293,6 +308,26 @@ def test_an_operation_that_the_model_does_not_have() -> None:
         WrongOperation, match="lines 1-2: cas of a register cannot have the value 1"
     ):
         linearizable(written("0 cas 1\n0 ok"), model("register"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("register", "0 cas 'ab'\n0 ok true"),
+        ("register", "0 cas {'a': 1, 'b': 2}\n0 ok true"),
+        ("register", "0 cas [null, 2]\n0 ok 7"),
+        ("once", "0 claim 'ada'\n0 ok true\n1 claim 'bob'\n1 ok 'ada'"),
+        ("once", "0 claim null\n0 ok true"),
+        ("lock", "0 acquire 'ada'\n0 ok 'bob'"),
+        ("lock", "0 release 'ada'\n0 ok 3"),
+        ("list", "0 append 1\n0 ok 1"),
+        ("counter", "0 add 1e300\n0 ok"),
+    ],
+)
+def test_a_value_or_an_answer_that_makes_no_sense_is_refused(kind: str, text: str) -> None:
+    """It was taken for a yes, or told nothing."""
+    with pytest.raises(WrongOperation, match=r"lines \d-\d: \w+ of a \w+ cannot have the value"):
+        linearizable(written(text), model(kind))
 
 
 # ----------------------------------------------------------------- sequential consistency
