@@ -145,19 +145,32 @@ class History:
 def read(path: Path) -> History:
     """The history in a file."""
     try:
-        with path.open(encoding="utf-8") as lines:
-            return parse(lines, str(path))
-    except (OSError, UnicodeDecodeError) as fault:
+        with path.open("rb") as lines:
+            return parse(_decoded(lines, str(path)), str(path))
+    except OSError as fault:
         raise BloomishError(f"{path}: {fault}") from None
+
+
+def _decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
+    """Lines as text.  A last one that was cut off within a character is left out."""
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as fault:
+            if fault.end == len(line) and fault.reason == "unexpected end of data":
+                break
+            raise HistoryFault(
+                name, number, f"not UTF-8: byte {fault.start + 1}: {fault.reason}"
+            ) from None
 
 
 def parse(lines: Iterable[str], name: str = "history") -> History:
     """The history in lines of text.  A last line that was cut off (whoever wrote it was killed) is
     left out; anything else that makes no sense raises HistoryFault."""
-    header = Header()
+    header, headed = Header(), False
     notes: list[tuple[int, Note]] = []
     events: list[tuple[int, Event]] = []
-    latest = 0
+    latest: int | None = None
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -167,15 +180,17 @@ def parse(lines: Iterable[str], name: str = "history") -> History:
             if not line.endswith("\n"):
                 break
             raise HistoryFault(name, number, f"not JSON: {fault}") from None
+        except RecursionError:
+            raise HistoryFault(name, number, "nested too deep") from None
         if not isinstance(fields, dict):
             raise HistoryFault(name, number, f"an event is an object, this is {line.strip()[:40]}")
         if fields.get("type") == "history":
-            if events or notes:
-                raise HistoryFault(name, number, "a line of type history comes first")
-            header = _header(name, number, fields)
+            if headed or events or notes:
+                raise HistoryFault(name, number, "a line of type history comes first, and once")
+            header, headed = _header(name, number, fields), True
             continue
         time = _whole(name, number, fields, "time", number)
-        if time < latest:
+        if latest is not None and time < latest:
             raise HistoryFault(
                 name, number, f"its time, {time}, is before that of the line above: sort by time"
             )
@@ -193,7 +208,7 @@ def _header(name: str, line: int, fields: dict[str, Any]) -> Header:
         raise HistoryFault(name, line, f"version {version}; this reads version {VERSION}")
     del fields["type"]
     model, initial = fields.pop("model", ""), fields.pop("initial", None)
-    return Header(str(model), initial, fields)
+    return Header("" if model is None else str(model), initial, fields)
 
 
 def _whole(name: str, line: int, fields: Mapping[str, Any], key: str, default: int | None) -> int:

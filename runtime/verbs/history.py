@@ -13,7 +13,7 @@ from bloomish.errors import BloomishError
 from bloomish.runtime.history import History, read
 from bloomish.runtime.sim.check import SECONDS, STATES, Judgement, linearizable
 from bloomish.runtime.sim.explain import as_data, heading, words
-from bloomish.runtime.sim.objects import WrongOperation, model
+from bloomish.runtime.sim.objects import MODELS, WrongOperation, model
 from bloomish.runtime.sim.sequential import sequential
 
 Property = Literal["linearizable", "sequential"]
@@ -56,10 +56,16 @@ def judged(given: History, kind: str, options: Options) -> Judgement:
             initial = json.loads(options.initial)
         except ValueError as fault:
             raise BloomishError(f"--initial {options.initial}: not JSON: {fault}") from None
+    if options.model is None and kind not in MODELS:
+        raise BloomishError(f"{given.name}:1: no model {kind!r}; there are {', '.join(MODELS)}")
     judge = linearizable if options.consistency == "linearizable" else sequential
     try:
         return judge(given, model(kind), initial, states=options.states, seconds=options.seconds)
     except WrongOperation as fault:
         raise BloomishError(f"{given.name}: {fault}") from None
     except ValueError:
-        raise BloomishError(f"{kind}: no {kind} begins as {json.dumps(initial)}") from None
+        raise BloomishError(
+            f"{given.name}: no {kind} begins as {json.dumps(initial, ensure_ascii=False)}"
+        ) from None
+    except RecursionError:
+        raise BloomishError(f"{given.name}: a value is nested too deep") from None

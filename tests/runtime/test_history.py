@@ -63,6 +63,8 @@ def line(process: int, kind: str, f: str = "read", **more: object) -> str:
 
 
 WRONG = {
+    "nested too deep": (["[" * 100_000 + "\n"], 1, "nested too deep"),
+    "two headers": (['{"type": "history"}\n'] * 2, 2, "type history comes first, and once"),
     "not JSON": (["{\n"], 1, "not JSON"),
     "no object": (["[1]\n"], 1, r"an event is an object, this is \[1\]"),
     "no type": (['{"process": 1, "f": "read"}\n'], 1, "`type` is None; it is one of invoke, ok"),
@@ -107,6 +109,27 @@ def test_what_is_wrong_is_named(lines: list[str], number: int, text: str) -> Non
 def test_a_last_line_that_was_cut_off_is_left_out() -> None:
     (one,) = parse([line(1, "invoke"), '{"process": 1, "ty']).operations
     assert one.outcome == "open"
+
+
+def test_a_last_line_that_was_cut_off_within_a_character_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "cut.jsonl"
+    whole = line(1, "invoke", "write", value=1).encode()
+    file.write_bytes(whole + '{"process": 2, "value": "é'.encode()[:-1])
+    assert [one.process for one in read(file).operations] == [1]
+    file.write_bytes(whole + b'{"process": 2, "value": "\xe9"}\n')
+    with pytest.raises(HistoryFault, match=r"cut.jsonl:2: not UTF-8: byte 26: "):
+        read(file)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    file = tmp_path / "marked.jsonl"
+    file.write_bytes(b"\xef\xbb\xbf" + line(1, "invoke").replace("\n", "\r\n").encode())
+    assert [one.process for one in read(file).operations] == [1]
+
+
+def test_a_clock_may_begin_before_zero() -> None:
+    found = parse([line(1, "invoke", time=-5), line(1, "ok", time=-3)])
+    assert [(one.began, one.ended) for one in found.operations] == [(-5, -3)]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -155,7 +178,21 @@ def test_the_file_says_what_it_is_of(tmp_path: Path) -> None:
     assert judged(tmp_path, lines)[0] == 0
     assert judged(tmp_path, lines, "--initial", '""')[0] == 1
     status, said = judged(tmp_path, lines, "--initial", "7")
-    assert (status, said) == (2, "text: no text begins as 7")
+    assert (status, said) == (2, f"{tmp_path / 'run.jsonl'}: no text begins as 7")
+
+
+def test_a_model_that_there_is_not_is_named_with_the_file(tmp_path: Path) -> None:
+    said = {
+        '{"type": "history", "model": "queue"}\n': ":1: no model 'queue'; there are register, once",
+        '{"type": "history", "model": "counter", "initial": "x"}\n': ': no counter begins as "x"',
+        f'{{"process": 1, "type": "invoke", "f": "write", "value": {"[" * 990 + "]" * 990}}}\n': (
+            "nested too deep"
+        ),
+    }
+    for header, text in said.items():
+        status, told = judged(tmp_path, [header, line(2, "invoke"), line(2, "ok")])
+        assert (status, "run.jsonl:" in told, text in told) == (2, True, True), told
+    assert judged(tmp_path, ['{"type": "history", "model": null}\n', line(1, "invoke")])[0] == 0
 
 
 def test_as_data(tmp_path: Path) -> None:
