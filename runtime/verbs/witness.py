@@ -19,10 +19,11 @@ from bloomish.analysis.report.text import render
 from bloomish.analysis.result import Report, Verdict
 from bloomish.errors import BloomishError
 from bloomish.runtime.diagram.pair import pair_page
+from bloomish.runtime.sim.explore.sites import SET_ASIDE
 from bloomish.runtime.sim.explore.space import Limits
 from bloomish.runtime.sim.explore.witness import Searched, Witness, witness
 from bloomish.runtime.sim.stage import Stage, stage_of_target
-from bloomish.targets import load
+from bloomish.targets import Target, load
 
 FLAGGED = "needs coordination"
 BY_DESIGN = ("snapshot", FLAGGED)  # words that allow schedules to end differently
@@ -46,7 +47,7 @@ class Backed:
         return (
             not self.point
             and found is not None
-            and not any(one.collection.startswith("set aside ") for one in found.differences)
+            and not any(one.collection.startswith(SET_ASIDE) for one in found.differences)
         )
 
 
@@ -54,8 +55,9 @@ def check_with_witness(
     target: str, replicas: int, explain: bool, form: str, states: int, page: Path | None
 ) -> int:
     """The report, then its executions; 1 if something needs coordination (or is refuted)."""
-    report = check(target, replicas, explain)
-    found = back(report, stages(target), states)
+    loaded = load(target)
+    report = check(loaded, replicas, explain)
+    found = back(report, stages(loaded), states)
     if form == "json":
         click.echo(json.dumps([_data(one) for one in found], ensure_ascii=False, indent=2))
     else:
@@ -71,9 +73,8 @@ def check_with_witness(
     return 1 if any(one.contradicts for one in found) else report.status
 
 
-def stages(target: str) -> list[Stage]:
+def stages(loaded: Target) -> list[Stage]:
     """The target as it runs; a program alone also as two nodes."""
-    loaded = load(target)
     if loaded.cluster is not None or len(loaded.programs) != 1:
         return [stage_of_target(loaded)]
     program = loaded.programs[0].program
