@@ -57,6 +57,7 @@ from bloomish.analysis.graph import System, Unit
 from bloomish.analysis.inference import Inference, infer
 from bloomish.analysis.points import PointKind
 from bloomish.analysis.result import Point, Report
+from bloomish.analysis.verdict import conclude
 from bloomish.cluster import CompiledCluster
 
 ORDERING = "bloomish.programs.ordering"
@@ -116,10 +117,30 @@ def orders(
     refusals: list[Refusal] = []
     for role, (mine, goals) in _by_role(inference, points).items():
         made = _order(deployed, inference, role, mine, goals, log, shards)
+        if open := _goes_by_a_clock(made, inference, role, mine):
+            # What a clock decides at each node is no reason for a log, nor is what it reads.
+            rest = [point for point in mine if point not in open]
+            refusals += (_refused(point, inference, goals, "") for point in open)
+            made = Inserted(deployed)
+            if rest:
+                _, goals = _by_role(inference, rest)[role]
+                made = _order(deployed, inference, role, rest, goals, log, shards)
         deployed = made.deployed
         insertions += made.insertions
         refusals += made.refusals
     return Inserted(deployed, tuple(insertions), tuple(refusals))
+
+
+def _goes_by_a_clock(
+    made: Inserted, inference: Inference, role: str, points: Sequence[Point]
+) -> list[Point]:
+    """Points that an inserted log leaves open, as each node asks a clock of its own."""
+    asking = [point for point in points if point.role == role and _asks_the_clock(inference, point)]
+    if not made.insertions or not asking:
+        return []
+    report = conclude(infer(System(made.deployed.deployment)), {})
+    left = {(point.role, point.rule) for point in report.unguarded}
+    return [point for point in asking if (point.role, point.rule) in left]
 
 
 def _by_role(

@@ -23,6 +23,7 @@ from bloomish import (
     max_,
     min_,
     notin,
+    now,
     output,
     roster,
     scratch,
@@ -549,3 +550,51 @@ def test_a_refusal_names_the_rule_that_writes_beside_the_log() -> None:
     assert made.after.status == 1
     (refusal,) = made.plan.refusals
     assert refusal.why.startswith("register_1 writes to register at a tick of the node's own")
+
+
+# ------------------------------------------------------------- what a clock decides
+
+
+class Claims(Program):
+    claim = channel(to=Address, topic=str, who=str)
+
+
+class Lessor(Claims):
+    """Each node asks its own clock."""
+
+    lease = table(topic=Key(str), who=str, until=float, durable=True)
+
+    lease(topic, min_(who), now() + 5.0) < +(
+        Claims.claim(_, topic, who) & notin(lease(topic, _, _))
+    )
+    lease(topic, who, x) < -(lease(topic, who, x) & (x < now()))
+
+
+class Stamper(Claims):
+    """The clock has a say in one table of two."""
+
+    owner = table(topic=Key(str), who=str, durable=True)
+    stamps = table(topic=str, at=float)
+
+    owner(topic, min_(who)) < +(Claims.claim(_, topic, who) & notin(owner(topic, _)))
+    stamps(topic, now()) <= Claims.claim(_, topic, _)
+
+
+class Claimant(Claims):
+    nodes = roster("node")
+    want = input(topic=str, who=str)
+
+    Claims.claim(at, topic, who) < ~want(topic, who) & nodes(at)
+
+
+def test_no_log_is_put_before_what_a_clock_decides() -> None:
+    made = coordinate(Cluster(node=Lessor * 3, claimant=Claimant))
+    assert not made.plan.insertions
+    assert {refusal.rule for refusal in made.plan.refusals} == {"lease_1", "lease_2"}
+    assert all("asks for now()" in refusal.why for refusal in made.plan.refusals)
+
+
+def test_a_log_says_that_it_settles_what_it_settles_beside_a_clock() -> None:
+    made = coordinate(Cluster(node=Stamper * 3, claimant=Claimant))
+    assert [one.rules for one in made.plan.insertions] == [("owner_1",)]
+    assert [refusal.rule for refusal in made.plan.refusals] == ["stamps_1"]
