@@ -15,7 +15,7 @@ replicas at once, or to none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -111,7 +111,8 @@ def commits(
             why = by_a_timer(system.nodes[uncut].collection.name, "voted on")
         return Inserted(given, (), tuple(Refusal(p.id, p.rule, p.span, why) for p in points))
     while True:
-        work = _Work(given, system, sorted(entries), claim.home, log == "contract")
+        home = claim.home | _passed_on(system, claim, entries)
+        work = _Work(given, system, sorted(entries), home, log == "contract")
         if work.refused:
             why = work.refused
             return Inserted(given, (), tuple(Refusal(p.id, p.rule, p.span, why) for p in points))
@@ -194,6 +195,36 @@ def _leaves_home(program: ir.Program, group: Group) -> bool:
     vetoed = any(effects.is_guarded(rule) for rule in effects.by_entry(group.trigger))
     checked = any(effects.is_guarded(leg.rule) for leg in group.legs)
     return vetoed and not checked and not is_broadcast(program, group)
+
+
+def _passed_on(
+    system: System, claim: _Claim, entries: Collection[tuple[str, str]]
+) -> frozenset[tuple[str, str]]:
+    """Entries of which a node tells others as they come, without a look at its state: what they
+    do there and what the messages do is one transaction."""
+    wires = {
+        system.nodes[node].collection.wire
+        for _, node in entries
+        if system.nodes[node].kind == "channel"
+    }
+    every = [g for name, role in system.roles.items() for g in groups(name, role.program, wires)]
+    together = {  # channels of transactions that somebody else begins
+        system.id(group.role, leg.rule.head)
+        for group in every
+        if is_broadcast(program := system.program(group.role), group)
+        or goes_to_several(program, group)
+        for leg in group.legs
+    }
+    found: set[tuple[str, str]] = set()
+    for group in every:
+        node = system.id(group.role, group.trigger)
+        if (group.role, node) not in entries or node in together | claim.channels:
+            continue
+        effects = Effects(system.program(group.role), frozenset({group.trigger}))
+        if system.nodes[node].kind in ("input", "channel"):
+            if not any(effects.is_guarded(leg.rule) for leg in group.legs):
+                found.add((group.role, node))
+    return frozenset(found)
 
 
 def _changing(system: System, roles: Iterable[str]) -> set[str]:
@@ -331,6 +362,24 @@ class _Work:
                 if rule.op == "<~" and wires[rule.head] in self.wires:
                     if rule.name not in triggered:
                         return f"{rule.name} sends without anything that prompts it"
+        return self._refused_to_pass_on()
+
+    def _refused_to_pass_on(self) -> str:
+        """A node's peers hear, in a transaction of their own, what a first one has done there."""
+        for group in self.groups:
+            role = group.role
+            program = self.system.program(role)
+            at_home = (role, self.system.id(role, group.trigger)) in self.home
+            leg = rosters_of(program, group).get(role)
+            if leg is None or at_home or role not in self.participants:
+                continue
+            effects = Effects(program, frozenset(entry.name for entry in self._at(role)))
+            if group.trigger in effects.passing | {rule.head for rule in effects.changing}:
+                return (
+                    f"{leg.rule.name} tells the nodes of {role} what comes of "
+                    f"{group.trigger} at one of them, which makes two transactions, and nodes may "
+                    "come to different orders of these: send to all what comes in, as it comes"
+                )
         return ""
 
     def carry_out(self) -> CompiledCluster:
