@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ from bloomish.runtime.sim.objects import MODELS
 
 NAMES = ("process", "number", "id", "node", "key", "value", "old", "new", "owner")
 ANSWER, ANYTHING = "answer", "_"
+SAID = {"cas": ("old", "new"), "acquire": ("owner", "value"), "release": ("owner", "value")}
+"""Which of value, old, new and owner an operation has: a read none, others their value."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class Form:
     f: str
     asks: Pattern
     answers: tuple[Pattern, ...]
+    line: int = 0
+    """Of the text."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ class WrongOperations(BloomishError):
 def read(path: Path, declared: Roles) -> tuple[Part, ...]:
     """The parts in a file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
         raise BloomishError(f"{path}: {fault}") from None
     return parse(text, declared, str(path))
@@ -167,40 +171,86 @@ def parse(text: str, declared: Roles, name: str = "operations") -> tuple[Part, .
                     raise ValueError(f"no model {rest!r}; there are {', '.join(MODELS)}")
                 if any(model == rest for model, _, _ in parts):
                     raise ValueError(f"there is a part for {rest} already; their keys would meet")
-                parts.append((rest, {}, {}))
+                parts.append((rest, {"model": number}, {}))
             elif not parts:
                 raise ValueError("a part begins with `model: NAME`")
+            elif word in parts[-1][1] or word in parts[-1][2]:
+                raise ValueError(f"`{word}` is given already for the {parts[-1][0]}")
             elif word == "initial":
-                parts[-1][1]["initial"] = json.loads(rest)
+                parts[-1][1]["initial"] = _initial(parts[-1][0], rest)
             elif word == "first":
                 parts[-1][1]["first"] = rest
+                parts[-1][1]["first line"] = number
             else:
                 model, _, forms = parts[-1]
                 if word not in MODELS[model].operations:
                     known = ", ".join(MODELS[model].operations)
                     raise ValueError(f"a {model} has no operation {word!r}; it has: {known}")
-                forms[word] = _form(word, rest)
+                forms[word] = _form(word, rest, number)
         except ValueError as fault:
             raise WrongOperations(f"{name}:{number}: {fault}") from None
     if not parts:
         raise WrongOperations(f"{name}: no part begins with `model: NAME`")
     try:
         return tuple(_placed(model, said, forms, declared) for model, said, forms in parts)
-    except ValueError as fault:
-        raise WrongOperations(f"{name}: {fault}") from None
+    except _Misplaced as fault:
+        raise WrongOperations(f"{name}:{fault.line}: {fault}") from None
+
+
+class _Misplaced(ValueError):
+    """What a line says does not fit the model or the cluster."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no JSON value") from None
+
+
+def _initial(model: str, text: str) -> Any:
+    value = _json(text)
+    try:
+        MODELS[model].first(value)
+    except ValueError:
+        raise ValueError(f"no {model} begins as {text}") from None
+    return value
 
 
 _PATTERN = re.compile(r"\s*([\w.]+)\((.*?)\)\s*(?:=\s*(.+?))?\s*")
 
 
-def _form(f: str, text: str) -> Form:
+_ALTERNATIVES = re.compile(r'\|(?=(?:[^"]*"[^"]*")*[^"]*$)')
+"""What stands between them; not in a string."""
+
+
+def _form(f: str, text: str, line: int) -> Form:
     left, arrow, right = text.partition("->")
     if not arrow:
         raise ValueError("there is no `->` between the input and the output")
     asks = _pattern(left)
     if asks.answer is not None or Name(ANSWER) in asks.terms or Name(ANYTHING) in asks.terms:
         raise ValueError("`answer`, `_` and `=` belong to outputs")
-    return Form(f, asks, tuple(_pattern(one) for one in right.split("|")))
+    form = Form(f, asks, tuple(_pattern(one) for one in _ALTERNATIVES.split(right)), line)
+    said = () if f == "read" else SAID.get(f, ("value",))
+    for one in (asks, *form.answers):
+        for name in ("value", "old", "new", "owner"):
+            if Name(name) in one.terms and name not in said:
+                known = " and ".join(f"`{known}`" for known in said) or "neither value nor owner"
+                raise ValueError(f"{f} has no `{name}`; it has {known}")
+    needed = ("key",) if f in ("read", "acquire", "release") else ("key", *said)
+    for name in needed:
+        if Name(name) not in asks.terms:
+            raise ValueError(f"`{name}` is not in the row for {f}: it would not matter")
+    if f == "read" and not any(
+        Name(ANSWER) in one.terms or one.answer is not None for one in form.answers
+    ):
+        raise ValueError("read answers something: put `answer` into its output")
+    return form
 
 
 def _pattern(text: str) -> Pattern:
@@ -209,7 +259,7 @@ def _pattern(text: str) -> Pattern:
         raise ValueError(f"{text.strip()!r} is not NAME(..., ...)")
     collection, inner, answer = found.groups()
     terms = tuple(_terms(inner))
-    return Pattern(collection, terms, None if answer is None else json.loads(answer))
+    return Pattern(collection, terms, None if answer is None else _json(answer))
 
 
 _TERM = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,"]+)\s*(?:,|$)')
@@ -237,27 +287,70 @@ def _placed(
 ) -> Part:
     """The part, with the role that has its inputs and outputs; raises ValueError."""
     if not forms:
-        raise ValueError(f"no operation of the {model} is given")
+        raise _Misplaced(said["model"], f"no operation of the {model} is given")
     first = said.get("first", "")
     if first and first not in forms:
-        raise ValueError(f"the {model} begins with {first!r}, which is not given")
-    inputs = {form.asks.collection for form in forms.values()}
-    outputs = {one.collection for form in forms.values() for one in form.answers}
+        raise _Misplaced(
+            said["first line"], f"the {model} begins with {first!r}, which is not given"
+        )
+    inputs = {form.asks.collection: form.line for form in forms.values()}
     for role in declared.roles:
         kinds = {one.name: one for one in role.program.collections}
         if all(name in kinds and kinds[name].kind == "input" for name in inputs):
             break
     else:
-        raise ValueError(f"no role of {declared.name} has the input(s) {', '.join(sorted(inputs))}")
-    for name in sorted(outputs):
-        if name not in kinds or kinds[name].kind != "output":
-            raise ValueError(f"the role {role.name} has no output {name}")
-    patterns: Sequence[Pattern] = [
-        one for form in forms.values() for one in (form.asks, *form.answers)
-    ]
-    for one in patterns:
-        columns = kinds[one.collection].columns
-        if len(columns) != len(one.terms):
-            raise ValueError(f"{one.collection} has {len(columns)} columns, not {len(one.terms)}")
+        raise _Misplaced(*_unknown(inputs, declared))
+    for form in forms.values():
+        for pattern in form.answers:
+            name = pattern.collection
+            if name not in kinds or kinds[name].kind != "output":
+                raise _Misplaced(form.line, f"the role {role.name} has no output {name}")
+        for pattern in (form.asks, *form.answers):
+            columns = kinds[pattern.collection].columns
+            if len(columns) != len(pattern.terms):
+                raise _Misplaced(
+                    form.line,
+                    f"{pattern.collection} has {len(columns)} columns, not {len(pattern.terms)}",
+                )
+        for term, column in zip(form.asks.terms, kinds[form.asks.collection].columns, strict=True):
+            _check(form, term, column)
     taken = {name: kinds[name].columns for name in inputs}
     return Part(model, said.get("initial"), forms, role, taken, first)
+
+
+TYPES = {
+    "int": (int,),
+    "float": (float,),
+    "bool": (bool,),
+    "str": (str, int),
+    "Address": (str, int),
+}
+"""What a column takes; a number goes into one of text as text."""
+ARE = {"key": str, "node": str, "process": int, "number": int, "id": int}
+
+
+def _check(form: Form, term: Term, column: ir.Column) -> None:
+    """Raises _Misplaced for a term that an input's column does not take."""
+    if not isinstance(column.type, ir.Plain) or column.type.name not in TYPES:
+        return
+    if isinstance(term, Name):
+        if term.name not in ARE or ARE[term.name] in TYPES[column.type.name]:
+            return
+        shown = f"`{term.name}`"
+    elif type(term) in TYPES[column.type.name]:
+        return
+    else:
+        shown = json.dumps(term, ensure_ascii=False)
+    where = f"{form.asks.collection}.{column.name}"
+    raise _Misplaced(form.line, f"{shown} is not of type {column.type.name}, which {where} is")
+
+
+def _unknown(inputs: Mapping[str, int], declared: Roles) -> tuple[int, str]:
+    """Which line is wrong, where no role has all inputs, and why."""
+    known = {
+        one.name for role in declared.roles for one in role.program.collections
+        if one.kind == "input"
+    }  # fmt: skip
+    missing = [name for name in inputs if name not in known] or list(inputs)
+    names = ", ".join(sorted(missing))
+    return inputs[missing[0]], f"no role of {declared.name} has the input(s) {names}"

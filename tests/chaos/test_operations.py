@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bloomish.runtime.chaos.loads import Load
-from bloomish.runtime.chaos.operations import WrongOperations, parse, read
+from bloomish.runtime.chaos.operations import Name, WrongOperations, parse, read
 from bloomish.runtime.chaos.torture import resized
 from bloomish.runtime.roles import NoSuchRole, roles
 from bloomish.targets import load
@@ -57,11 +57,11 @@ WRONG = {
     "a model twice": ("model: lock\nmodel: lock", ":2: there is a part for lock already"),
     "no first": (
         "model: register\nfirst: write\nread: read(id, key) -> found(id, answer)",
-        "the register begins with 'write', which is not given",
+        ":2: the register begins with 'write', which is not given",
     ),
     "no colon": ("model: register\nread", ":2: there is no colon"),
     "no arrow": ("model: register\nread: read(id, key)", ":2: there is no `->`"),
-    "no operation": ("model: register", "no operation of the register is given"),
+    "no operation": ("model: register", ":1: no operation of the register is given"),
     "no such operation": (
         "model: register\npop: read(id, key) -> found(id, answer)",
         ":2: a register has no operation 'pop'; it has: read, write, cas",
@@ -74,15 +74,48 @@ WRONG = {
         "model: register\nread: read(id, answer) -> found(id, answer)", ":2: `answer`, `_` and `=`",
     ),
     "no such input": (
-        "model: register\nread: ask(id, key) -> found(id, answer)", "has the input(s) ask",
+        "model: register\nread: ask(id, key) -> found(id, answer)",
+        ":2: no role of durable has the input(s) ask",
     ),
     "no such output": (
-        "model: register\nread: read(id, key) -> store(key, answer)", "server has no output store",
+        "model: register\nread: read(id, key) -> store(key, answer)",
+        ":2: the role server has no output store",
     ),
     "too few columns": (
-        "model: register\nread: read(id) -> found(id, answer)", "read has 2 columns, not 1",
+        "model: register\nread: read(key) -> found(id, answer)", ":2: read has 2 columns, not 1",
     ),
-    "no JSON": ("model: register\ninitial: {", ":2: "),
+    "no JSON": ("model: register\ninitial: {", ":2: '{' is no JSON value"),
+    "no beginning": ('model: counter\ninitial: "x"', ':2: no counter begins as "x"'),
+    "a beginning twice": ("model: lock\ninitial: 1\ninitial: 2", ":3: `initial` is given already"),
+    "an operation twice": (
+        "model: register\n" + "read: read(id, key) -> found(id, answer)\n" * 2,
+        ":3: `read` is given already for the register",
+    ),
+    "text for a number": (
+        'model: register\nread: read("x", key) -> found(id, answer)',
+        ':2: "x" is not of type int, which read.',
+    ),
+    "a key for a number": (
+        "model: register\nread: read(key, key) -> found(id, answer)",
+        ":2: `key` is not of type int, which read.",
+    ),
+    "no key": (
+        'model: register\nread: read(id, "x") -> found(id, answer)', ":2: `key` is not in the row",
+    ),
+    "nothing is written": (
+        'model: register\nwrite: write(id, key, "x") -> found(id, _)', ":2: `value` is not in the",
+    ),
+    "nothing is read": (
+        "model: register\nread: read(id, key) -> found(id, _)", ":2: read answers something",
+    ),
+    "an owner of no lock": (
+        "model: register\nwrite: write(id, key, owner) -> found(id, _)",
+        ":2: write has no `owner`; it has `value`",
+    ),
+    "the value of a read": (
+        "model: register\nread: read(id, key) -> found(id, value) = 1",
+        ":2: read has no `value`; it has neither value nor owner",
+    ),
 }  # fmt: skip
 
 
@@ -92,6 +125,12 @@ def test_what_is_wrong_is_named(text: str, said: str) -> None:
         parse(text, ONE_PLACE, "x.ops")
     assert str(fault.value).startswith("x.ops")
     assert said in str(fault.value)
+
+
+def test_a_string_may_have_what_stands_between_answers() -> None:
+    text = 'model: register\nread: read(id, key) -> found(id, "a|b") = null | found(id, answer)'
+    (part,) = parse(text, ONE_PLACE)
+    assert [one.terms[1] for one in part.forms["read"].answers] == ["a|b", Name("answer")]
 
 
 def test_other_sizes() -> None:
