@@ -28,7 +28,7 @@ from bloomish.runtime.history import Event, Header, History, HistoryFile, pair
 from bloomish.runtime.launcher import LocalProcesses
 from bloomish.runtime.roles import NoSuchRole, Roles
 from bloomish.runtime.sim.check import Judgement, linearizable
-from bloomish.runtime.sim.objects import model
+from bloomish.runtime.sim.objects import WrongOperation, model
 from bloomish.runtime.sim.schedule import Schedule, to_text
 
 UNDER_FAULTS = 0.75
@@ -285,7 +285,10 @@ def _judge(settings: Settings, part: Part, recorder: Recorder, outcome: Outcome)
         if one.type != "invoke":
             outcome.counts[one.type] = outcome.counts.get(one.type, 0) + 1
     history = History(tuple(pair(events)))
-    outcome.judgements[part.model] = linearizable(history, model(part.model), part.initial)
+    try:
+        outcome.judgements[part.model] = linearizable(history, model(part.model), part.initial)
+    except WrongOperation as fault:
+        outcome.problems.append(f"history of the {part.model}, {fault}")
 
 
 def _keep(settings: Settings, outcome: Outcome, recorders: Sequence[Recorder], kept: Path) -> None:

@@ -156,6 +156,8 @@ def _made(text: str, kind: str, parts: tuple[str, ...], nodes: Sequence[str]) ->
             times = [_micros(parts[2])]
         start, end = (*times, 0, 0)[:2]
         made = NodeFault(parts[0], parts[1], start, end, amount)  # type: ignore[arg-type]
+    if not isinstance(made, MessageFault) and 0 < made.end < made.start:
+        raise BloomishError(f"{text!r}: it ends before it begins")
     for node in known:
         if node not in nodes:
             raise BloomishError(f"{text!r}: there is no node {node}; there are {', '.join(nodes)}")

@@ -65,6 +65,11 @@ def _settings(options: Options) -> Settings:
     declared = resized(roles(load(options.target)), dict(_size(one) for one in options.sizes))
     if options.data is not None and not options.data.is_dir():
         raise BloomishError(f"--data {options.data}: there is no such folder")
+    if options.histories is not None:
+        try:
+            options.histories.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise BloomishError(f"--histories {options.histories}: {fault.strerror}") from None
     schedule = None
     if options.schedule is not None:
         schedule = from_text(options.schedule, declared.nodes)

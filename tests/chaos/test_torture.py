@@ -254,6 +254,8 @@ def test_the_command(tmp_path: Path) -> None:
         (["--size", "client=2"], "has no role 'client'"),
         (["--schedule", "drop server-0>server-0#1"], "is for the simulator"),
         (["--data", "/nowhere"], "there is no such folder"),
+        (["--histories", __file__], "test_torture.py: File exists"),
+        (["--schedule", "pause server-0 5-2"], "'pause server-0 5-2': it ends before it begins"),
     ],
 )
 def test_what_the_command_does_not_take(arguments: list[str], text: str) -> None:
@@ -293,6 +295,19 @@ def test_what_is_printed_asks_for_the_same_again(
     assert "--coordinate" in arguments or " --coordinate" not in asked.target
     CliRunner().invoke(bloomish, [verb, *arguments], standalone_mode=False, catch_exceptions=False)
     assert taken == [replace(asked, seed=7, schedule=to_text(outcome.schedule))]
+
+
+def test_an_answer_that_the_model_does_not_have_keeps_the_history(tmp_path: Path) -> None:
+    operations = tmp_path / "odd.ops"
+    operations.write_text("model: text\nappend: write(id, key, value) -> written(id) = 7\n")
+    status, said = command(
+        f"{ONE_PLACE}:durable", "--operations", str(operations), "--for", "1", "--faults", "none",
+        "--histories", str(tmp_path),
+    )  # fmt: skip
+    assert status == 1, said
+    assert "history of the text, lines " in said
+    assert "append of a text cannot have the value" in said
+    assert (tmp_path / "1-nodes-seed-0-text.jsonl").exists()
 
 
 def test_operations_are_needed() -> None:

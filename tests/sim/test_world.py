@@ -85,7 +85,13 @@ def test_faults_are_text_and_back() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("drop a>b", "is not a fault"), ("crash x 1.0", "no node x"), ("pause a 1", "is not a fault")],
+    [
+        ("drop a>b", "is not a fault"),
+        ("crash x 1.0", "no node x"),
+        ("pause a 1", "is not a fault"),
+        ("pause a 2-1", "ends before it begins"),
+        ("partition a|b 2-1", "ends before it begins"),
+    ],
 )
 def test_wrong_faults(text: str, message: str) -> None:
     with pytest.raises(BloomishError, match=message):
