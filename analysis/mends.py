@@ -173,12 +173,15 @@ def _unsettled(
         yield Mend("rewrite", f"read {asked} where deletions are final: keep them as rows")
     if origin is None:
         return
-    if _is_recursive(system, origin.node):
+    ops = _recursive_by(system, origin.node)
+    if "<~" in ops:
         yield Mend(
             "seal",
             f"{asked} is recursive over messages: detect its termination (a vote in two rounds, "
             "each node saying that it has nothing in flight) before asking",
         )
+    elif ops - {"<="}:
+        pass  # what the answer itself brings about later cannot be waited for
     elif gate:
         yield Mend(
             "seal",
@@ -223,11 +226,13 @@ def _rewrite(system: System, unit: Unit, finding: Finding, origin: Origin | None
         )
 
 
-def _is_recursive(system: System, id: str) -> bool:
-    if id not in system.component:
-        return False
-    return any(
-        system.component[use.node] == system.component[unit.head]
-        for unit in system.producers[id]
-        for use in unit.uses
+def _recursive_by(system: System, id: str) -> frozenset[str]:
+    """The operators of the rules by which a collection depends on itself."""
+    component = system.component.get(id)
+    return frozenset(
+        unit.op
+        for node, its in system.component.items()
+        if component is not None and its == component
+        for unit in system.producers[node]
+        if any(system.component.get(use.node) == component for use in unit.uses)
     )

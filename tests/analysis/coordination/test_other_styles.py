@@ -598,3 +598,40 @@ def test_a_log_says_that_it_settles_what_it_settles_beside_a_clock() -> None:
     made = coordinate(Cluster(node=Stamper * 3, claimant=Claimant))
     assert [one.rules for one in made.plan.insertions] == [("owner_1",)]
     assert [refusal.rule for refusal in made.plan.refusals] == ["stamps_1"]
+
+
+# ------------------------------------------------- a total of what it lets in itself
+
+
+class Purse(Program):
+    """Pays while the sum of its entries covers it; what it paid is one of them a tick later."""
+
+    earn = input(number=int, amount=int)
+    spend = input(number=int, amount=int)
+    earned = table(number=int, amount=int, durable=True)
+    spent = table(number=int, amount=int, durable=True)
+    entries = scratch(number=int, amount=int)
+    total = scratch(one=Key(int), amount=int)
+    overdrawn = invariant(amount=int)
+
+    earned(n, x) <= earn(n, x)
+    entries(n, x) <= earned(n, x)
+    entries(n, 0 - x) <= spent(n, x)
+    total(1, sum_(x)) <= entries(_, x)
+    spent(n, x) < +(spend(n, x) & total(_, have) & (have >= x))
+    overdrawn(x) <= total(_, x) & (x < 0)
+
+
+def test_what_goes_round_within_a_node_is_ordered_there() -> None:
+    """Nothing under way is waited for, as what goes round goes by no message."""
+    made = coordinate(Purse, log="contract")
+    assert mechanisms(made) == [("local order", "purse")]
+    costs = [mend.cost for point in made.before.points for mend in point.mends]
+    assert "seal" not in costs
+    inserts = [
+        Insert(0, "purse-0", "earn", ((1, 5),)),
+        Insert(0, "purse-0", "spend", ((2, 4),)),
+        Insert(0, "purse-0", "spend", ((3, 3),)),
+    ]
+    found = ends(made, inserts)
+    assert {tuple(rows(end, "spent")) for (end,) in found} == {(), ((2, 4),), ((3, 3),)}
