@@ -18,6 +18,18 @@ import click
 
 from bloomish.errors import BloomishError
 
+
+class Seconds(click.FloatRange):
+    """A number of seconds; `nan`, which no limit of a range keeps out, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        seconds = super().convert(value, param, ctx)
+        if seconds != seconds:
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return seconds
+
+
 TARGET = click.argument("target", metavar="TARGET")
 """Everywhere the same: path/to/file.py[:Name], package.module[:Name], .ded, .sql, .dl."""
 EVALUATOR = click.option(
@@ -368,9 +380,7 @@ def ldfi(
     show_default=True,
 )
 @click.option("--states", type=click.IntRange(min=1), default=5_000_000, show_default=True)
-@click.option(
-    "--seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Time limit."
-)
+@click.option("--seconds", type=Seconds(min=0), default=60.0, show_default=True, help="Time limit.")
 @FORM
 def history(file: Path, **options: Any) -> int:
     """Judge a recorded history of operations: could each have taken effect at one moment?
@@ -406,7 +416,7 @@ def history(file: Path, **options: Any) -> int:
     help="Print this output's rows as they come; without it, all outputs'.",
 )
 @click.option("--no-watch", is_flag=True, help="Print no outputs (violated invariants still are).")
-@click.option("--for", "seconds", type=click.FloatRange(min=0), help="Stop after so many seconds.")
+@click.option("--for", "seconds", type=Seconds(min=0), help="Stop after so many seconds.")
 @click.option("--until-quiet", is_flag=True, help="Stop when the feeds are done and nothing moves.")
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--trace", metavar="FILE", help="Write what every tick took and sent (JSON lines).")
@@ -598,7 +608,7 @@ def explore(
 @click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the first run.")
 @click.option(
-    "--for", "seconds", type=click.FloatRange(min=1), default=10.0, show_default=True, help="A run."
+    "--for", "seconds", type=Seconds(min=1), default=10.0, show_default=True, help="A run."
 )
 @click.option(
     "--faults",
@@ -613,14 +623,14 @@ def explore(
 )
 @click.option(
     "--patience",
-    type=click.FloatRange(min=0.01),
+    type=Seconds(min=0.01),
     default=1.0,
     show_default=True,
     help="Seconds after which the outcome of an operation is unknown.",
 )
 @click.option(
     "--recovery",
-    type=click.FloatRange(min=1),
+    type=Seconds(min=1),
     default=30.0,
     show_default=True,
     help="Seconds after the last fault in which every client must be answered.",

@@ -254,6 +254,7 @@ def test_the_command(tmp_path: Path) -> None:
         (["--size", "client=2"], "has no role 'client'"),
         (["--schedule", "drop server-0>server-0#1"], "is for the simulator"),
         (["--data", "/nowhere"], "there is no such folder"),
+        (["--for", "nan"], "nan is no number of seconds"),
         (["--histories", __file__], "test_torture.py: File exists"),
         (["--schedule", "pause server-0 5-2"], "'pause server-0 5-2': it ends before it begins"),
     ],
