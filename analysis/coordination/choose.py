@@ -96,7 +96,8 @@ def _mechanism(
         return "persist"
     if is_transaction(inference, report, point):
         return "atomic commit"
-    if may_seal and (point.kind in QUESTIONS or _is_batch(point)):
+    waits = _is_batch(point) and not _replaces(inference, point)
+    if may_seal and (point.kind in QUESTIONS or waits):
         why = sealable(inference, report, point)
         if not why:
             return "seal"
@@ -108,6 +109,19 @@ def _mechanism(
 def _is_batch(point: Point) -> bool:
     """A total of what shares a tick, where all that ever comes may be what is meant."""
     return point.kind == PointKind.CHOICE.value and point.inference == "T3"
+
+
+def _replaces(inference: Inference, point: Point) -> bool:
+    """Whether a batch takes the place of what an earlier one has left: more may always come."""
+    system = inference.system
+    queue = [unit.head for unit in system.stated(point.role, point.rule)]
+    for node in queue:
+        for unit in system.readers[node]:
+            if unit.op in ("<-", "<+-"):
+                return True
+            if unit.op == "<=" and not system.nodes[unit.head].persisted and unit.head not in queue:
+                queue.append(unit.head)
+    return False
 
 
 def _goes_round(point: Point) -> bool:

@@ -635,3 +635,36 @@ def test_what_goes_round_within_a_node_is_ordered_there() -> None:
     ]
     found = ends(made, inserts)
     assert {tuple(rows(end, "spent")) for (end,) in found} == {(), ((2, 4),), ((3, 3),)}
+
+
+# ------------------------------------------------------ an overwrite in two halves
+
+
+class Setting(Program):
+    put = channel(to=Address, value=int)
+
+
+class Cell(Setting):
+    """Deletes what is there and inserts what has come, in place of `<+-`."""
+
+    current = table(value=int, durable=True)
+    fresh = scratch(one=Key(int), value=int)
+
+    fresh(0, max_(x)) <= Setting.put(_, x)
+    current(x) < -(current(x) & fresh(_, _))
+    current(x) < +fresh(_, x)
+
+
+class Setter(Setting):
+    cells = roster("cell")
+    write = input(value=int)
+
+    Setting.put(at, x) < ~write(x) & cells(at)
+
+
+def test_a_batch_that_takes_the_place_of_another_is_not_waited_for() -> None:
+    made = coordinate(Cluster(cell=Cell * 2, setter=Setter), log="contract")
+    assert mechanisms(made) == [("consensus", "cell")]
+    inserts = [Insert(0, "setter-0", "write", ((value,),)) for value in (1, 2)]
+    found = [rows(end, "current") for (end,) in ends(made, inserts)]
+    assert sorted(found) == [[(1,), (1,)], [(2,), (2,)]]
