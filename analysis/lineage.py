@@ -239,8 +239,26 @@ class Lineage:
             return "takes the log slot by slot" if fine and not logs else ""
         used = [modes[use.node] for use in unit.uses]
         if set(used) <= {SEQ, CONST} and (SEQ in used or self.turns_on_a_log(unit, modes)):
-            return "a function of the log"
+            return "a function of the log" if self.at_a_slot(unit) else ""
         return ""
+
+    def at_a_slot(self, unit: Unit) -> bool:
+        """Whether a rule changes the next tick's state only as something passes: else it does so at
+        a tick of the node's own, before the next slot or with it."""
+        if unit.op not in ("<+", "<-", "<+-"):
+            return True
+        queue = [use.node for use in unit.positives]
+        for node in queue:
+            if node in self.logs or self.system.nodes[node].kind in ("channel", "input"):
+                return True
+            if not self.system.nodes[node].persisted:
+                queue += [
+                    use.node
+                    for made in self.system.producers[node]
+                    for use in made.positives
+                    if use.node not in queue
+                ]
+        return False
 
     def turns_on_a_log(self, unit: Unit, modes: Mapping[str, Mode]) -> bool:
         """Whether a rule is part of a cycle that a log feeds: what it reads is not Const for

@@ -134,8 +134,13 @@ def orders(
 def _goes_by_a_clock(
     made: Inserted, inference: Inference, role: str, points: Sequence[Point]
 ) -> list[Point]:
-    """Points that an inserted log leaves open, as each node asks a clock of its own."""
-    asking = [point for point in points if point.role == role and _asks_the_clock(inference, point)]
+    """Points that an inserted log leaves open, as each node asks a clock of its own, or acts at a
+    tick of its own."""
+    asking = [
+        point
+        for point in points
+        if point.role == role and (_asks_the_clock(inference, point) or _steps(inference, point))
+    ]
     if not made.insertions or not asking:
         return []
     report = conclude(infer(System(made.deployed.deployment)), {})
@@ -262,9 +267,20 @@ def _refused(point: Point, inference: Inference, goals: Sequence[Unit], uncut: s
             f"{own.rule.name} writes to {table} at a tick of the node's own, not as the log "
             f"delivers: state what is there from the start as facts, `{table} <= [...]`"
         )
+    elif _steps(inference, point):
+        why = (
+            f"{point.rule} goes on by itself, a tick after what a message has left, and the next "
+            "message may come before that or with it: let it happen as the message comes"
+        )
     else:
         why = "no channel and no input leads to it: there is nothing whose order could be decided"
     return Refusal(point.id, point.rule, point.span, why)
+
+
+def _steps(inference: Inference, point: Point) -> bool:
+    """Whether a rule acts by state alone."""
+    lineage = inference.known.lineage
+    return not all(map(lineage.at_a_slot, inference.system.stated(point.role, point.rule)))
 
 
 def _by_itself(system: System, goals: Iterable[Unit]) -> Unit | None:

@@ -668,3 +668,40 @@ def test_a_batch_that_takes_the_place_of_another_is_not_waited_for() -> None:
     inserts = [Insert(0, "setter-0", "write", ((value,),)) for value in (1, 2)]
     found = [rows(end, "current") for (end,) in ends(made, inserts)]
     assert sorted(found) == [[(1,), (1,)], [(2,), (2,)]]
+
+
+# --------------------------------------------------------- steps of a node's own
+
+
+class Queueing(Program):
+    ask = channel(to=Address, who=int)
+    release = channel(to=Address, who=int)
+
+
+class Queue(Queueing):
+    """Who waits is let in a tick later, and may have been overtaken by then."""
+
+    owner = table(one=Key(int), who=int, durable=True)
+    waiting = table(who=int, durable=True)
+    following = scratch(one=Key(int), who=int)
+
+    waiting(x) < +Queueing.ask(_, x)
+    following(1, min_(x)) <= waiting(x) & notin(owner(1, _))
+    owner(1, x) < +following(_, x)
+    waiting(x) < -following(_, x)
+    owner(1, x) < -(Queueing.release(_, x) & owner(1, x))
+
+
+class Waiter(Queueing):
+    queues = roster("queue")
+    come = input(who=int)
+    go = input(who=int)
+
+    Queueing.ask(at, x) < ~come(x) & queues(at)
+    Queueing.release(at, x) < ~go(x) & queues(at)
+
+
+def test_what_a_node_does_between_two_slots_is_no_function_of_the_log() -> None:
+    made = coordinate(Cluster(queue=Queue * 2, waiter=Waiter))
+    assert made.after.status == 1
+    assert any("goes on by itself" in refusal.why for refusal in made.plan.refusals)
