@@ -243,9 +243,9 @@ class Lineage:
         return ""
 
     def at_a_slot(self, unit: Unit) -> bool:
-        """Whether a rule changes the next tick's state only as something passes: else it does so at
-        a tick of the node's own, before the next slot or with it."""
-        if unit.op not in ("<+", "<-", "<+-"):
+        """Whether a rule changes the next tick's state only as something passes, or once for all at
+        the first: else it does so at a tick of the node's own, before the next slot or with it."""
+        if unit.op not in ("<+", "<-", "<+-") or self._at_first(unit):
             return True
         queue = [use.node for use in unit.positives]
         for node in queue:
@@ -259,6 +259,27 @@ class Lineage:
                     if use.node not in queue
                 ]
         return False
+
+    def _at_first(self, unit: Unit) -> bool:
+        """Whether a rule gives what is there from the start: where there is none, and none goes."""
+        return all(
+            self.system.nodes[use.node].kind in ("const", "roster") for use in unit.positives
+        ) and all(
+            self.system.nodes[use.node].persisted
+            and all(
+                made.op != "<-" or self._takes_an_image(made)
+                for made in self.system.producers[use.node]
+            )
+            for use in unit.negatives
+        )
+
+    def _takes_an_image(self, unit: Unit) -> bool:
+        """Whether a table is emptied and filled anew in one tick, as a log's protocol says."""
+        prompts = {use.node for use in unit.positives} & self.logs
+        return any(
+            made.op == "<+" and not prompts.isdisjoint(use.node for use in made.positives)
+            for made in self.system.producers[unit.head]
+        )
 
     def turns_on_a_log(self, unit: Unit, modes: Mapping[str, Mode]) -> bool:
         """Whether a rule is part of a cycle that a log feeds: what it reads is not Const for

@@ -16,6 +16,15 @@ WEATHER = str(HERE / "weather.py")
 PATIENCE = 60.0
 
 
+def spelt(value: object) -> str:
+    """A value with its types.  The repr of a set tells how its hash table came about, too."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(spelt, value))})"
+    if isinstance(value, frozenset):
+        return f"{{{', '.join(sorted(map(spelt, value)))}}}"
+    return repr(value)
+
+
 def going(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """An async test: run it, within PATIENCE."""
 

@@ -30,7 +30,7 @@ from bloomish.runtime.trace import (
     to_line,
 )
 from bloomish.values import Values
-from tests.runtime.nodes.support import going
+from tests.runtime.nodes.support import going, spelt
 
 # ------------------------------------------------------------------- set aside
 
@@ -186,7 +186,7 @@ def test_what_is_committed_comes_back_with_its_types(tmp_path: Path) -> None:
     expected["rows"] = [*expected["rows"][1:], (5, (5, "new"))]
     expected["merged"] = [(1, 4, frozenset(), True), expected["merged"][1]]
     for name, rows in expected.items():
-        assert sorted(map(repr, tables[name])) == sorted(map(repr, rows))
+        assert sorted(map(spelt, tables[name])) == sorted(map(spelt, rows))
     store.close()
 
 

@@ -20,6 +20,7 @@ import pytest
 from bloomish.runtime.evaluator import Row, Tick
 from bloomish.runtime.store import Store, StoreFault
 from bloomish.values import Values
+from tests.runtime.nodes.support import spelt
 from tests.runtime.nodes.test_parts import CONTENT, STORED
 
 NAME = "x.sqlite"
@@ -32,7 +33,7 @@ def opened(folder: Path) -> Store:
 
 
 def plain(tables: Content) -> dict[str, list[str]]:
-    return {name: sorted(map(repr, rows)) for name, rows in tables.items()}
+    return {name: sorted(map(spelt, rows)) for name, rows in tables.items()}
 
 
 def ticks() -> Iterator[Tick]:
