@@ -119,9 +119,10 @@ class _State:
 
     def refused(self) -> tuple[Refusal, ...]:
         """Why each rule that is still flagged is; what else was put in has helped others."""
-        still = dict.fromkeys((point.role, point.rule) for point in self.report.unguarded)
-        first = {(p.role, p.rule): p for p in reversed(self.report.unguarded)}
-        return tuple(self.refusals.get(at) or _without_effect(first[at]) for at in still)
+        first: dict[tuple[str, str], Point] = {}
+        for point in self.report.unguarded:
+            first.setdefault((point.role, point.rule), point)
+        return tuple(self.refusals.get(at) or _without_effect(p) for at, p in first.items())
 
 
 def _unsealed(state: _State) -> tuple[int, int]:

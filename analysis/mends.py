@@ -228,11 +228,12 @@ def _rewrite(system: System, unit: Unit, finding: Finding, origin: Origin | None
 
 def _recursive_by(system: System, id: str) -> frozenset[str]:
     """The operators of the rules by which a collection depends on itself."""
-    component = system.component.get(id)
+    if id not in system.component:
+        return frozenset()
+    cycle = system.components[system.component[id]]
     return frozenset(
         unit.op
-        for node, its in system.component.items()
-        if component is not None and its == component
+        for node in cycle
         for unit in system.producers[node]
-        if any(system.component.get(use.node) == component for use in unit.uses)
+        if any(use.node in cycle for use in unit.uses)
     )

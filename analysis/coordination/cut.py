@@ -64,27 +64,13 @@ def still_open(inference: Inference, roles: Iterable[str]) -> list[tuple[str, st
     for role in roles:
         rules = dict.fromkeys(point.rule for point in unguarded if point.role == role)
         goals = [unit for rule in rules for unit in inference.system.stated(role, rule)]
-        goals = with_rivals(inference.system, goals)
         if goals:
-            cut = placement(inference, role, goals)
-            if not cut.entries:  # all that they read is in order, and their rivals are not
-                cut = placement(inference, role, (*goals, *_rivals(inference.system, goals)))
+            cut = placement(inference, role, _with_rivals(inference.system, goals))
             found += ((role, node) for node in cut.entries)
     return found
 
 
-def _rivals(system: System, goals: Iterable[Unit]) -> list[Unit]:
-    """What else writes to the tables that goals write to."""
-    return [
-        unit
-        for goal in goals
-        if system.nodes[goal.head].persisted
-        for unit in system.producers[goal.head]
-        if unit.role == goal.role
-    ]
-
-
-def with_rivals(system: System, goals: Iterable[Unit]) -> list[Unit]:
+def _with_rivals(system: System, goals: Iterable[Unit]) -> list[Unit]:
     """These rules, and all others that write to what one of them writes to or deletes from: a
     table is a function of an order only if all that is put into it and taken out of it is."""
     found: dict[int, Unit] = {}

@@ -117,8 +117,8 @@ def orders(
     refusals: list[Refusal] = []
     for role, (mine, goals) in _by_role(inference, points).items():
         made = _order(deployed, inference, role, mine, goals, log, shards)
-        if open := _goes_by_a_clock(made, inference, role, mine):
-            # What a clock decides at each node is no reason for a log, nor is what it reads.
+        if open := _left_open(made, inference, role, mine):
+            # What each node decides by itself is no reason for a log, nor is what it reads.
             rest = [point for point in mine if point not in open]
             refusals += (_refused(point, inference, goals, "") for point in open)
             made = Inserted(deployed)
@@ -131,7 +131,7 @@ def orders(
     return Inserted(deployed, tuple(insertions), tuple(refusals))
 
 
-def _goes_by_a_clock(
+def _left_open(
     made: Inserted, inference: Inference, role: str, points: Sequence[Point]
 ) -> list[Point]:
     """Points that an inserted log leaves open, as each node asks a clock of its own, or acts at a
@@ -188,13 +188,13 @@ def _order(
     while True:
         key = key_of(system, role, entries, goals[0].head, _shared_gate(points))
         paths = _paths(given, shards if key.names else 1)
-        made = _carry_out(given, system, role, entries, log, paths, key)
+        made, sending = _carry_out(given, system, role, entries, log, paths, key)
         after = infer(System(made.deployment))
         more = [node for _, node in still_open(after, [role]) if node not in entries]
         if not more:
             break
         entries += more
-    apart = _apart(made, after, role, paths[0], entries)
+    apart = _apart(after, role, paths[0], sending, entries)
     made = _keep_state(made, after, role, paths, key)
     insertion = Insertion(
         log.mechanism,
@@ -214,30 +214,25 @@ def _order(
 
 
 def _apart(
-    made: CompiledCluster, after: Inference, role: str, path: str, entries: Sequence[str]
+    after: Inference, role: str, path: str, sending: Sending, entries: Sequence[str]
 ) -> tuple[str, ...]:
     """Entries of which rows change the state of some of several nodes, and of these alone."""
-    given = role_of(made, role)
     system = after.system
+    if system.roles[role].size == 1:
+        return ()
     tables = [
         id
         for id, node in system.nodes.items()
         if node.role == role and node.persisted and not is_private(system, role, id)
     ]
-    addressed = {
-        rule.head
-        for rule in given.program.rules
-        for part in rule.body
-        if isinstance(part, ir.Each) and part.items == (NODE,)
-    }
-    names = {c.name for c in given.program.collections}
+    told = {prompt.collection.name for _, prompt, _ in sending.passed}
     found = []
     for entry in entries:
-        flat = system.nodes[entry].collection.name.replace(".", "_")
-        ordered = f"{path}.ordered_{flat}"
-        if given.size == 1 or ordered not in addressed or f"{path}.at_{flat}" in names:
+        name = system.nodes[entry].collection.name
+        if ADDRESSED not in sending.forms.get(name, ()) or name in told:
             continue
-        if any(nx.has_path(system.digraph, system.id(role, ordered), table) for table in tables):
+        ordered = system.id(role, _ordered(path, name))
+        if any(nx.has_path(system.digraph, ordered, table) for table in tables):
             found.append(entry)
     return tuple(found)
 
@@ -332,7 +327,7 @@ def _carry_out(
     log: Log,
     paths: Sequence[str],
     key: Shard,
-) -> CompiledCluster:
+) -> tuple[CompiledCluster, Sending]:
     entries = [_entry(system, role, node, key if len(paths) > 1 else NO_KEY) for node in nodes]
     sending = send_to_logs(given, role, paths, entries, f"{log.module}:{log.outbox}", ORIGIN)
     deployed = sending.deployed
@@ -340,7 +335,7 @@ def _carry_out(
     for path in paths:
         deployed = embed(deployed, role, path, keeper, {"replica": role}, ORIGIN)
         deployed = _tell_submitters(deployed, role, path, sending.submitters)
-    return _deliver(deployed, role, paths, entries, sending)
+    return _deliver(deployed, role, paths, entries, sending), sending
 
 
 def _entry(system: System, role: str, node: str, key: Shard) -> Entry:
@@ -389,7 +384,7 @@ def _deliver(
     rules: list[ir.Rule] = []
     for entry in entries:
         collection = entry.collection
-        name = f"{paths[0]}.ordered_{collection.name.replace('.', '_')}"
+        name = _ordered(paths[0], collection.name)
         names[collection.name] = name
         doc = f"{collection.name}, in the log's order"
         collections.append(ir.Collection(name, "scratch", collection.columns, doc=doc))
@@ -403,7 +398,10 @@ def _deliver(
             plain = tuple(replace(column, key=False) for column in prompt.collection.columns)
             doc = f"{prompt.collection.name}, by where it came to"
             collections.append(ir.Collection(source, "scratch", (node, *plain), doc=doc))
-            rules += (_everywhere(path, source, prompt.collection) for path in paths)
+            rules += (
+                _everywhere(path, source, prompt.collection, number)
+                for number, path in enumerate(paths, 1)
+            )
         name = names[told.collection.name]
         rule = passed.arrived(name, source, ORIGIN)
         rules.append(replace(rule, name=f"{name}_{len(rules) + 1}"))
@@ -416,6 +414,11 @@ def _deliver(
     return replace_rules(deployed, role, changed)
 
 
+def _ordered(path: str, name: str) -> str:
+    """Where the delivered rows of an entry are."""
+    return f"{path}.ordered_{name.replace('.', '_')}"
+
+
 def _delivered(path: str, name: str, collection: ir.Collection, form: str, number: int) -> ir.Rule:
     """Commands of one form taken apart into an entry's rows."""
     taken, body = _taken_apart(path, collection, form)
@@ -425,13 +428,12 @@ def _delivered(path: str, name: str, collection: ir.Collection, form: str, numbe
     return ir.Rule(f"{name}_{number}", name, head, "<=", body, ORIGIN)
 
 
-def _everywhere(path: str, name: str, collection: ir.Collection) -> ir.Rule:
+def _everywhere(path: str, name: str, collection: ir.Collection, number: int) -> ir.Rule:
     """At every node, what comes to some of them only, with the node that it comes to."""
     taken, body = _taken_apart(path, collection, ADDRESSED)
     body += (_each_node(len(taken)),)
     node = ir.Field(ir.TupleExpr((NODE,)), 0, ir.Plain("Address"))
     row = (node, *taken) if collection.kind == "channel" else taken
-    number = path.rpartition("_")[2] if "_" in path else "1"
     return ir.Rule(f"{name}_{number}", name, (node, *row), "<=", body, ORIGIN)
 
 

@@ -28,48 +28,44 @@ from bloomish.cluster import CompiledCluster
 
 def sealable(inference: Inference, report: Report, point: Point) -> str:
     """Why a point cannot be sealed, "" if it can, or can once another one is."""
-    survey = Survey(inference)
-    try:
-        _settle(survey, [_surveyed(survey, point)])
-    except NotYet as why:
+    why = _hindrance(inference, point)
+    if isinstance(why, NotYet):
         others = (other for other in report.points if other.id != point.id)
-        return "" if any(_is_ready(inference, other) for other in others) else str(why)
-    except Unsealable as why:
-        return str(why)
-    return ""
+        return "" if any(_hindrance(inference, other) is None for other in others) else str(why)
+    return "" if why is None else str(why)
 
 
 def too_fine(inference: Inference, point: Point) -> frozenset[str]:
     """Columns by which there should be no parts in what is sealed already, so that a point that
     rests on it can be sealed."""
-    survey = Survey(inference)
+    why = _hindrance(inference, point)
+    return why.names if isinstance(why, Finer) else frozenset()
+
+
+def _hindrance(
+    inference: Inference, point: Point, coarse: Set[str] = frozenset()
+) -> Unsealable | None:
+    """What keeps a point, for itself, from being sealed."""
     try:
-        _settle(survey, [_surveyed(survey, point)])
-    except Finer as why:
-        return why.names
-    except Unsealable:
-        pass
-    return frozenset()
+        _settled(inference, [point], coarse)
+    except Unsealable as why:
+        return why
+    return None
 
 
-def _surveyed(survey: Survey, point: Point) -> Question:
-    question = survey.question(point)
-    for node in question.streams:
-        survey.stream(node)
-    return question
-
-
-def _settle(survey: Survey, questions: Sequence[Question], coarse: Set[str] = frozenset()) -> None:
+def _settled(
+    inference: Inference, points: Sequence[Point], coarse: Set[str]
+) -> tuple[Survey, list[Question]]:
+    """What these points ask, and in which parts it is sealed; raises Unsealable."""
+    survey = Survey(inference)
+    questions = []
+    for point in points:
+        question = survey.question(point)
+        questions.append(question)
+        for node in question.streams:
+            survey.stream(node)
     partition(survey.system, survey.contracts, survey.streams, questions, coarse)
-
-
-def _is_ready(inference: Inference, point: Point) -> bool:
-    survey = Survey(inference)
-    try:
-        _settle(survey, [_surveyed(survey, point)])
-    except Unsealable:
-        return False
-    return True
+    return survey, questions
 
 
 def seals(
@@ -89,20 +85,14 @@ def seals(
     refusals: list[Refusal] = []
     later: list[Refusal] = []
     for point in points:
-        alone = Survey(inference)
-        try:
-            _settle(alone, [_surveyed(alone, point)], coarse)
-        except NotYet as why:
-            later.append(_refusal(point, str(why)))
-        except Unsealable as why:
-            refusals.append(_refusal(point, str(why)))
-        else:
+        why = _hindrance(inference, point, coarse)
+        if why is None:
             ready.append(point)
+        else:
+            (later if isinstance(why, NotYet) else refusals).append(_refusal(point, str(why)))
     if not ready:
         return Inserted(given, (), (*refusals, *later))
-    survey = Survey(inference)
-    questions = [_surveyed(survey, point) for point in ready]
-    _settle(survey, questions, coarse)
+    survey, questions = _settled(inference, ready, coarse)
     splice = Splice(given, survey, questions)
     made = splice.insert()
     refusals += _without_effect(made, questions)
