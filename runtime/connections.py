@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,15 +30,6 @@ class Limits:
     backoff_last: float = 2.0
     reader: int = 32 << 20
     """A host that lets more than this wait, beyond what it watched first, is disconnected."""
-
-
-def failed(transport: asyncio.Transport) -> bool:
-    """Nothing that is written to it leaves any more; its `connection_lost` is to come."""
-    if transport.is_closing():
-        return True
-    # asyncio's TLS transport does not say so when the connection below it has failed.
-    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
-    return below is not None and bool(below.is_closing())
 
 
 class Receiver(Protocol):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bloomish.runtime import tls
-from bloomish.runtime.connections import Shared, failed
+from bloomish.runtime.connections import Shared
 from bloomish.runtime.framing import PROTOCOL, Framed, Kind, Malformed, pack, unpack
 
 ROWS_MARK = b"\x93\x01"
@@ -226,10 +226,8 @@ class Inbound(Framed):
     # -- writing
 
     def send(self, body: bytes) -> None:
-        """Write one frame.  When the connection has failed, nothing: what a peer is not told, it
-        asks when it dials again, and a host knows that it lost us."""
-        if failed(self.transport):
-            return
+        """Write one frame.  What a peer is not told, since the connection has failed, it asks when
+        it dials again; and a host knows that it lost us."""
         super().send(body)
         if self.is_host and self.open:
             waiting = self.transport.get_write_buffer_size()

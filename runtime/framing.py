@@ -85,6 +85,15 @@ def count_rows(body: bytes) -> int:
     return sum(len(rows) for rows in plain_rows(body).values())
 
 
+def failed(transport: asyncio.Transport) -> bool:
+    """Nothing that is written to it leaves any more; its `connection_lost` is to come."""
+    if transport.is_closing():
+        return True
+    # asyncio's TLS transport does not say so when the connection below it has failed.
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return below is not None and bool(below.is_closing())
+
+
 class Framed(asyncio.BufferedProtocol):
     """A connection that hands over whole frames.
 
@@ -115,8 +124,8 @@ class Framed(asyncio.BufferedProtocol):
         self.limit = FRAME_MAXIMUM
 
     def send(self, body: bytes) -> None:
-        """Write one frame; nothing happens once the connection is closed."""
-        if self.open:
+        """Write one frame; nothing happens once the connection is closed, or has failed."""
+        if self.open and not failed(self.transport):
             self.transport.write(LENGTH.pack(len(body)) + body)
 
     def close(self) -> None:

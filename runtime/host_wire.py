@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from bloomish.errors import BloomishError
-from bloomish.runtime.connections import failed
 from bloomish.runtime.evaluator import Row
 from bloomish.runtime.framing import PROTOCOL, Framed, Kind, Malformed, pack, unpack
 from bloomish.runtime.tls import names, some
@@ -181,8 +180,8 @@ class Wire(Framed):
             answer.set_exception(self.fault())
             return answer
         self.requests[number] = answer
-        if not failed(self.transport):  # else its answer is that the node is gone, in a moment
-            self.send(pack([Kind.REQUEST, number, verb, arguments]))
+        # Where the connection has failed, the answer is that the node is gone, in a moment.
+        self.send(pack([Kind.REQUEST, number, verb, arguments]))
         return answer
 
     async def room(self) -> None:

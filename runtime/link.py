@@ -22,7 +22,7 @@ import ssl
 from collections import deque
 
 from bloomish.runtime import tls
-from bloomish.runtime.connections import Shared, failed
+from bloomish.runtime.connections import Shared
 from bloomish.runtime.directory import UnknownNode
 from bloomish.runtime.framing import (
     LENGTH,
@@ -31,6 +31,7 @@ from bloomish.runtime.framing import (
     Kind,
     Malformed,
     count_rows,
+    failed,
     pack,
     unpack,
 )
