@@ -155,6 +155,13 @@ def cut_off(connection: Framed) -> None:
     connection.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
 
 
+async def closed_in_silence(sender: Node, receiver: Node, caplog: pytest.LogCaptureFixture) -> None:
+    """Close both; asyncio has had nothing to grumble at."""
+    await sender.close()
+    await receiver.close()
+    assert [one.message for one in caplog.records if one.name == "asyncio"] == []
+
+
 def rows_of(receiver: Node, wanted: int) -> Callable[[], Any]:
     async def there() -> bool:
         return receiver.counters.rows_in >= wanted
@@ -187,9 +194,7 @@ async def test_what_is_sent_in_the_turn_in_which_a_connection_fails_waits_for_th
     assert receiver.counters.rows_in == 2 * BURST
     assert (sender.counters.rows_lost, receiver.counters.frames_missed) == (0, 0)
     assert (sender.counters.connections_lost, sender.counters.connections_made) == (2, 3)
-    await sender.close()
-    await receiver.close()
-    assert [one.message for one in caplog.records if one.name == "asyncio"] == []
+    await closed_in_silence(sender, receiver, caplog)
 
 
 @going
@@ -215,9 +220,7 @@ async def test_what_is_said_to_a_peer_or_a_host_that_is_gone_is_not_written(
     link.send(note(1))
     await until(rows_of(receiver, 2))
     assert receiver.evaluator.contents("kept") == [(0, "x"), (1, "x")]
-    await sender.close()
-    await receiver.close()
-    assert [one.message for one in caplog.records if one.name == "asyncio"] == []
+    await closed_in_silence(sender, receiver, caplog)
 
 
 @going
@@ -232,9 +235,7 @@ async def test_inserts_of_the_turn_in_which_the_node_goes_all_hear_of_it(
     answers = await asyncio.gather(*inserts, return_exceptions=True)
     assert [type(one) for one in answers] == [NodeGone] * BURST
     assert {str(one).partition(":")[0] for one in answers} == {"the node is gone"}
-    await sender.close()
-    await receiver.close()
-    assert [one.message for one in caplog.records if one.name == "asyncio"] == []
+    await closed_in_silence(sender, receiver, caplog)
 
 
 @pytest.mark.parametrize("when", ["at once", "in the next turn", "refused"])
