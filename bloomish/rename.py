@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from bloomish import ir
+from bloomish import ir, rebuild
 
 Rename = Callable[[str], str]
 
@@ -43,55 +43,22 @@ def rule(old: ir.Rule, name: Rename) -> ir.Rule:
         old,
         name=name(old.name) if old.name else "",
         head=name(old.head),
-        args=tuple(_head_arg(arg, name) for arg in old.args),
+        args=tuple(rebuild.head_arg(arg, _sizes(name)) for arg in old.args),
         body=tuple(_literal(literal, name) for literal in old.body),
     )
 
 
 def _literal(literal: ir.Literal, name: Rename) -> ir.Literal:
-    match literal:
-        case ir.Atom(collection, args):
-            return replace(
-                literal, collection=name(collection), args=tuple(expr(a, name) for a in args)
-            )
-        case ir.Condition(test):
-            return replace(literal, test=expr(test, name))
-        case ir.Each(items, source):
-            return replace(
-                literal, items=tuple(expr(i, name) for i in items), source=expr(source, name)
-            )
-    raise TypeError(f"not a literal: {literal!r}")
+    made = rebuild.literal(literal, _sizes(name))
+    return replace(made, collection=name(made.collection)) if isinstance(made, ir.Atom) else made
 
 
-def _head_arg(arg: ir.HeadArg, name: Rename) -> ir.HeadArg:
-    if isinstance(arg, ir.Aggregate):
-        return replace(
-            arg,
-            value=None if arg.value is None else expr(arg.value, name),
-            by=None if arg.by is None else expr(arg.by, name),
-        )
-    return expr(arg, name)
+def _sizes(name: Rename) -> rebuild.Change:
+    """The only names in an expression are those of rosters, in `size`."""
 
+    def change(part: ir.Expr) -> ir.Expr | None:
+        if isinstance(part, ir.Size) and isinstance(part.of, str):
+            return ir.Size(name(part.of))
+        return None
 
-def expr(old: ir.Expr, name: Rename) -> ir.Expr:
-    """An expression; the only names in it are those of rosters, in `size`."""
-    match old:
-        case ir.Size(of):
-            return ir.Size(name(of) if isinstance(of, str) else expr(of, name))
-        case ir.Unary(op, operand):
-            return ir.Unary(op, expr(operand, name))
-        case ir.Binary(op, left, right):
-            return ir.Binary(op, expr(left, name), expr(right, name))
-        case ir.Call(function, args):
-            return ir.Call(function, tuple(expr(arg, name) for arg in args))
-        case ir.Method(method, receiver, args):
-            return ir.Method(method, expr(receiver, name), tuple(expr(a, name) for a in args))
-        case ir.TupleExpr(items):
-            return ir.TupleExpr(tuple(expr(item, name) for item in items))
-        case ir.SetExpr(items):
-            return ir.SetExpr(tuple(expr(item, name) for item in items))
-        case ir.MapExpr(pairs):
-            return ir.MapExpr(tuple((expr(k, name), expr(v, name)) for k, v in pairs))
-        case ir.Field(of, place, type_):
-            return ir.Field(expr(of, name), place, type_)
-    return old
+    return change

@@ -9,11 +9,10 @@ of the one that the row is for, in the slot in which that one takes it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
-from bloomish import ir
+from bloomish import ir, rebuild
 from bloomish.analysis.expressions import terms_of, variables_of
 from bloomish.ephemeral import is_volatile
 
@@ -33,14 +32,18 @@ class PassedOn:
         node = ir.Var(ORIGIN_VAR)
         to = self.rule.args[0]
         assert isinstance(to, ir.Var)
+
+        def elsewhere(part: ir.Expr) -> ir.Expr | None:
+            return node if isinstance(part, ir.Here) else None
+
         body: list[ir.Literal] = []
         for part in self.rule.body:
-            told = _at(part, node)
-            if part is self.trigger:
+            told = rebuild.literal(part, elsewhere)
+            if part is self.trigger and isinstance(told, ir.Atom):
                 told = ir.Atom(source, (node, *told.args))
             body.append(told)
         body.append(ir.Condition(ir.Binary("==", to, ir.Here())))
-        args = tuple(_at(arg, node) for arg in self.rule.args)
+        args = tuple(rebuild.head_arg(arg, elsewhere) for arg in self.rule.args)
         return replace(self.rule, head=name, op="<=", args=args, body=tuple(body), origin=origin)
 
 
@@ -81,19 +84,3 @@ def keeps_its_key(passed: PassedOn, trigger: Sequence[int], told: Sequence[int])
         isinstance(passed.trigger.args[a], ir.Var) and passed.trigger.args[a] == passed.rule.args[b]
         for a, b in zip(trigger, told, strict=True)
     )
-
-
-def _at(part: Any, node: ir.Var) -> Any:
-    """An expression or literal with another node for `here`."""
-    if isinstance(part, ir.Here):
-        return node
-    if isinstance(part, tuple):
-        return tuple(_at(one, node) for one in part)
-    if is_dataclass(part) and not isinstance(part, (type, ir.Span)):
-        changed = {field.name: _at(getattr(part, field.name), node) for field in _parts(part)}
-        return replace(part, **changed)
-    return part
-
-
-def _parts(part: Any) -> Iterable[Any]:
-    return (field for field in fields(part) if field.name not in ("type", "span"))
